@@ -1,0 +1,219 @@
+//! What callers want. Clocks, ids, randomness and risk decisions come with the command.
+
+use crate::event::{
+    ApiKey, Decision, Location, MerchantProfile, Note, Operation, Pseudonym, Quotas, ReleaseReason, SendRow,
+    StockProfile,
+};
+use crate::id::MerchantId;
+use crate::order::Order;
+use crate::terms::{Limits, Millis, Terms};
+
+/// A command at one merchant.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Platform.
+    CreateMerchant(MerchantProfile),
+    /// Second step: in the merchant's own shard.
+    OpenMerchant(MerchantProfile),
+    /// Platform.
+    SetQuotas(MerchantId, Quotas),
+    /// Platform.
+    CreateKey(Box<ApiKey>),
+    /// Platform: a successor, and an end for the old key.
+    RotateKey(Box<ApiKey>, [u8; 16], Millis),
+    /// Platform.
+    EndKey([u8; 16]),
+    /// A store.
+    CreateStore(String, Option<Location>),
+    /// A stock in draft.
+    CreateStock(Box<StockProfile>),
+    /// Changes a stock.
+    ChangeStock(u64, Box<StockPatch>),
+    /// Moves a stock.
+    MoveStock(u64, Step, bool),
+    /// Compare and set: stock, current, target.
+    SetTotal(u64, u64, u64),
+    /// Compare and set.
+    SetBudget(u64, Option<i64>, Option<i64>),
+    /// Compare and set.
+    SetLimit(u64, LimitName, Option<u64>, Option<u64>),
+    /// Makes codes ahead.
+    MakeCodes(u64, u64, String),
+    /// Voids what is left of a batch.
+    VoidBatch(u64, String),
+    /// A claim.
+    Claim(Box<ClaimCommand>),
+    /// A lock.
+    Lock(Box<UseCommand>, LockTerms),
+    /// Lock, token, seconds from now.
+    ExtendLock(u64, [u8; 16], u32),
+    /// Lets a lock go.
+    ReleaseLock(u64, [u8; 16], ReleaseReason),
+    /// A redemption.
+    Redeem(Box<UseCommand>),
+    /// A reversal.
+    Reverse(Box<ReverseCommand>),
+    /// Voids a coupon.
+    VoidCoupon(u64, String),
+    /// Begins an operation.
+    StartOperation(Operation),
+    /// The next rows of an import: operation, chunk number, rows, whether they are the last.
+    ImportChunk(u64, u64, Vec<crate::event::ImportRow>, bool),
+    /// The next rows of a send.
+    SendChunk(u64, u64, Vec<SendRow>, bool),
+    /// A tick: a lock's time is up.
+    ExpireLock(u64),
+    /// A tick: a stock's coupons with this end are over.
+    ExpireCoupons(u64, Millis),
+}
+
+/// A step of a stock's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Draft → active.
+    Activate,
+    /// Active → paused.
+    Pause,
+    /// Paused → active.
+    Resume,
+    /// → closed.
+    Close,
+}
+
+/// A limit by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitName {
+    /// See [`Limits::per_user`].
+    PerUser,
+    /// See [`Limits::per_user_day`].
+    PerUserDay,
+    /// See [`Limits::per_day`].
+    PerDay,
+    /// See [`Limits::user_day_redemptions`].
+    UserDayRedemptions,
+    /// See [`Limits::store_day_redemptions`].
+    StoreDayRedemptions,
+}
+
+/// Changes of a stock; `None` leaves it.
+#[derive(Clone, Debug, Default)]
+pub struct StockPatch {
+    /// The name.
+    pub name: Option<String>,
+    /// What a customer reads.
+    pub text: Option<String>,
+    /// The caller's reference.
+    pub reference: Option<String>,
+    /// The caller's metadata.
+    pub metadata: Option<std::collections::BTreeMap<String, String>>,
+    /// Only in draft.
+    pub terms: Option<Terms>,
+    /// Only in draft.
+    pub total: Option<u64>,
+    /// Only in draft.
+    pub limits: Option<Limits>,
+    /// Only in draft; `Some(None)` takes the budget away.
+    pub budget: Option<Option<i64>>,
+}
+
+/// A claim, of a stock or of a printed code.
+#[derive(Clone, Debug)]
+pub struct ClaimCommand {
+    /// What is claimed.
+    pub what: Claimed,
+    /// By whom.
+    pub user: Pseudonym,
+    /// Where it was handed out.
+    pub channel: Option<String>,
+    /// What risk says.
+    pub decision: Decision,
+    /// The end user's data, encrypted.
+    pub sealed: Vec<u8>,
+    /// The caller's.
+    pub note: Note,
+}
+
+/// What is claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// Any coupon of a stock.
+    Stock(u64),
+    /// The coupon of a printed code.
+    Printed(CouponRef),
+}
+
+/// A coupon as a caller names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CouponRef {
+    /// By its id, or by a code that was verified.
+    Number(u64),
+    /// By the hash of the merchant's own code.
+    Imported([u8; 16]),
+    /// By a text that can be no code of the merchant.
+    Unknown,
+}
+
+/// Coupons used in an order: a validation, a lock or a redemption.
+#[derive(Clone, Debug)]
+pub struct UseCommand {
+    /// Which coupons, and how many uses of each.
+    pub coupons: Vec<(CouponRef, u32)>,
+    /// In which order.
+    pub order: Order,
+    /// By whom.
+    pub actor: crate::event::Actor,
+    /// Under this lock, with this token.
+    pub lock: Option<(u64, [u8; 16])>,
+    /// What risk says.
+    pub decision: Decision,
+    /// The end user's data, encrypted.
+    pub sealed: Vec<u8>,
+    /// The caller's.
+    pub note: Note,
+}
+
+/// How long a lock shall live, and its token.
+#[derive(Clone, Copy, Debug)]
+pub struct LockTerms {
+    /// Drawn at random.
+    pub token: [u8; 16],
+    /// From now.
+    pub ttl_seconds: u32,
+}
+
+/// A reversal.
+#[derive(Clone, Debug)]
+pub struct ReverseCommand {
+    /// Of which redemption.
+    pub redemption: u64,
+    /// Which coupons and how many uses; all that is left where `None`.
+    pub coupons: Option<Vec<(u64, Option<u32>)>>,
+    /// The caller's refund.
+    pub refund_id: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// The caller's.
+    pub note: Note,
+}
+
+impl LimitName {
+    /// As the API spells it.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("per_user", Self::PerUser),
+        ("per_user_day", Self::PerUserDay),
+        ("per_day", Self::PerDay),
+        ("user_day_redemptions", Self::UserDayRedemptions),
+        ("store_day_redemptions", Self::StoreDayRedemptions),
+    ];
+
+    /// This limit's place.
+    pub fn of(self, limits: &mut Limits) -> &mut Option<u64> {
+        match self {
+            Self::PerUser => &mut limits.per_user,
+            Self::PerUserDay => &mut limits.per_user_day,
+            Self::PerDay => &mut limits.per_day,
+            Self::UserDayRedemptions => &mut limits.user_day_redemptions,
+            Self::StoreDayRedemptions => &mut limits.store_day_redemptions,
+        }
+    }
+}

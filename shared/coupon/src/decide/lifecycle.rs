@@ -1,0 +1,173 @@
+//! Stores, and a stock's life: draft, active, paused, closed; total, budget and limits by compare-and-set.
+
+use crate::command::{LimitName, Step, StockPatch};
+use crate::decide::{Decided, Proposal, Scene, only};
+use crate::event::{Event, Location, StockProfile, StockState, StoreProfile};
+use crate::record::{Counter, Entity, Guard};
+use crate::rejection::Rejection;
+use crate::state::{Read, Stock, View};
+use crate::terms::Millis;
+
+pub(super) fn create_store<V: View + ?Sized>(
+    scene: Scene<'_, V>,
+    name: &str,
+    location: Option<Location>,
+) -> Decided {
+    scene.open_merchant()?;
+    Ok(only(Event::StoreCreated(StoreProfile { name: name.to_owned(), location })))
+}
+
+pub(super) fn create_stock<V: View + ?Sized>(scene: Scene<'_, V>, profile: &StockProfile) -> Decided {
+    scene.open_merchant()?;
+    stores_exist(scene, profile)?;
+    Ok(Proposal {
+        guards: vec![Guard::MerchantOpen],
+        events: vec![Event::StockCreated(Box::new(profile.clone()))],
+    })
+}
+
+fn stores_exist<V: View + ?Sized>(scene: Scene<'_, V>, profile: &StockProfile) -> Result<(), Rejection> {
+    let known = |id: &crate::id::StoreId| {
+        id.merchant == scene.merchant && scene.view.store(scene.merchant, id.number).is_some()
+    };
+    if profile.terms.store_ids.iter().all(known) { Ok(()) } else { Err(Rejection::StoreNotFound) }
+}
+
+/// Everything may change in draft; afterwards what a customer reads and what the caller notes.
+pub(super) fn change_stock<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, patch: &StockPatch) -> Decided {
+    let stock = scene.stock(number)?;
+    let deep = patch.terms.is_some() || patch.total.is_some() || patch.limits.is_some() || patch.budget.is_some();
+    if stock.state == StockState::Closed {
+        return Err(Rejection::StockClosed.into());
+    }
+    if deep && stock.state != StockState::Draft {
+        return Err(Rejection::StockNotDraft(stock.state).into());
+    }
+    let mut profile = stock.profile.clone();
+    if let Some(name) = &patch.name {
+        profile.name.clone_from(name);
+    }
+    if let Some(text) = &patch.text {
+        profile.text.clone_from(text);
+    }
+    if let Some(reference) = &patch.reference {
+        profile.note.reference = Some(reference.clone());
+    }
+    if let Some(metadata) = &patch.metadata {
+        profile.note.metadata.clone_from(metadata);
+    }
+    profile.terms = patch.terms.clone().unwrap_or(profile.terms);
+    profile.total = patch.total.unwrap_or(profile.total);
+    profile.limits = patch.limits.unwrap_or(profile.limits);
+    profile.budget = patch.budget.unwrap_or(profile.budget);
+    stores_exist(scene, &profile)?;
+    // Codes may have been made ahead for a draft.
+    let issued = scene.view.counts(scene.merchant, number).map_or(0, |counts| counts.issued);
+    if profile.total < issued {
+        return Err(Rejection::BelowUsed { used: issued as i64 }.into());
+    }
+    let lowered = stock.profile.total as i64 - profile.total as i64;
+    let mut guards = vec![same(number, stock)];
+    if lowered > 0 {
+        guards.push(Guard::Within(Counter::Issued(number), lowered));
+    }
+    Ok(Proposal { guards, events: vec![Event::StockChanged(number, Box::new(profile))] })
+}
+
+fn same(number: u64, stock: &Stock) -> Guard {
+    Guard::Version(Entity::Stock(number), stock.version)
+}
+
+pub(super) fn move_stock<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, step: Step, stop: bool) -> Decided {
+    let stock = scene.stock(number)?;
+    let to = match (step, stock.state) {
+        (_, StockState::Closed) => return Err(Rejection::StockClosed.into()),
+        (Step::Activate, StockState::Draft) | (Step::Resume, StockState::Paused) => StockState::Active,
+        (Step::Activate, state) => return Err(Rejection::StockNotDraft(state).into()),
+        (Step::Resume, state) => return Err(Rejection::StockNotPaused(state).into()),
+        (Step::Pause, StockState::Active) => StockState::Paused,
+        (Step::Pause, state) => return Err(Rejection::StockNotActive(state).into()),
+        (Step::Close, _) => StockState::Closed,
+    };
+    let stopped = match step {
+        Step::Activate | Step::Resume => false,
+        Step::Pause | Step::Close => stop,
+    };
+    Ok(Proposal {
+        guards: vec![Guard::MerchantOpen, same(number, stock)],
+        events: vec![Event::StockMoved(number, to, stopped)],
+    })
+}
+
+pub(super) fn set_total<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, current: u64, target: u64) -> Decided {
+    let stock = open_stock(scene, number)?;
+    let now = stock.profile.total;
+    if now != current {
+        return Err(Rejection::VersionConflict { current: Some(now as i64) }.into());
+    }
+    let lowered = now as i64 - target as i64;
+    let left = scene.left(Counter::Issued(number)).unwrap_or(0);
+    if lowered > left {
+        return Err(Rejection::BelowUsed { used: now as i64 - left }.into());
+    }
+    Ok(Proposal {
+        guards: vec![same(number, stock), Guard::Within(Counter::Issued(number), lowered)],
+        events: vec![Event::TotalSet(number, target)],
+    })
+}
+
+pub(super) fn set_budget<V: View + ?Sized>(
+    scene: Scene<'_, V>,
+    number: u64,
+    current: Option<i64>,
+    target: Option<i64>,
+) -> Decided {
+    let stock = open_stock(scene, number)?;
+    let now = stock.profile.budget;
+    if now != current {
+        return Err(Rejection::VersionConflict { current: now }.into());
+    }
+    let used = scene.view.counts(scene.merchant, number).map_or(0, crate::state::Counts::budget_used);
+    if target.is_some_and(|target| target < used) {
+        return Err(Rejection::BelowUsed { used }.into());
+    }
+    let mut guards = vec![same(number, stock)];
+    if let Some(target) = target {
+        guards.push(Guard::Within(Counter::Budget(number), now.unwrap_or(i64::MAX) - target));
+    }
+    Ok(Proposal { guards, events: vec![Event::BudgetSet(number, target)] })
+}
+
+pub(super) fn set_limit<V: View + ?Sized>(
+    scene: Scene<'_, V>,
+    number: u64,
+    name: LimitName,
+    current: Option<u64>,
+    target: Option<u64>,
+) -> Decided {
+    let stock = open_stock(scene, number)?;
+    let mut limits = stock.profile.limits;
+    let place = name.of(&mut limits);
+    if *place != current {
+        return Err(Rejection::VersionConflict { current: place.map(|n| n as i64) }.into());
+    }
+    *place = target;
+    Ok(Proposal { guards: vec![same(number, stock)], events: vec![Event::LimitsSet(number, limits)] })
+}
+
+fn open_stock<'a, V: View + ?Sized>(scene: Scene<'a, V>, number: u64) -> Result<&'a Stock, Rejection> {
+    let stock = scene.view.stock(scene.merchant, number).ok_or(Rejection::StockNotFound)?;
+    if stock.state == StockState::Closed { Err(Rejection::StockClosed) } else { Ok(stock) }
+}
+
+/// A tick, due only when something is counted under that end.
+pub(super) fn expire_coupons<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, until: Millis) -> Decided {
+    let counts = scene.view.counts(scene.merchant, number).ok_or(Rejection::StockNotFound)?;
+    if !counts.claimed.iter().any(|(end, _)| *end == until) {
+        return Ok(Proposal::default());
+    }
+    Ok(Proposal {
+        guards: vec![Guard::TimeIn(until, Millis::MAX)],
+        events: vec![Event::CouponsExpired(number, until)],
+    })
+}

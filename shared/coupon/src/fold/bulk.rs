@@ -1,0 +1,132 @@
+//! Work on many rows: what becomes of each is decided where its chunk stands, so that chunks need no guard but
+//! their turn.
+
+use std::sync::Arc;
+
+use crate::event::{CouponState, ImportChunk, ImportRow, Operation, OperationKind, SendChunk, SendRow, StockState};
+use crate::fold::{Scope, guard::counter_and_limit};
+use crate::record::Counter;
+use crate::state::{Coupon, Key, OperationRow, Range, Read, Row, RowResult, Rows};
+use crate::terms::Millis;
+
+impl<R: Rows> Scope<'_, R> {
+    pub(super) fn operation_started(&mut self, operation: &Operation) {
+        let number = self.at.sequence;
+        let row = OperationRow {
+            version: number,
+            previous: 0,
+            kind: operation.kind,
+            stock: operation.stock,
+            total: operation.total,
+            done: 0,
+            failed: 0,
+            chunks: 0,
+            finished: operation.total == 0,
+            created_at: self.at.time,
+        };
+        self.rows.put(Key::Operation(self.merchant, number), Row::Operation(row));
+        if operation.kind == OperationKind::ImportCodes {
+            self.add_batch(operation.stock, 0, &operation.label);
+        }
+    }
+
+    fn chunk_done(&mut self, number: u64, results: Vec<RowResult>, last: bool) {
+        let Some(row) = self.rows.operation(self.merchant, number) else { return };
+        let failed = results.iter().filter(|result| !matches!(result, RowResult::Done(_))).count() as u64;
+        let row = OperationRow {
+            previous: row.version,
+            version: self.at.sequence,
+            done: row.done + results.len() as u64,
+            failed: row.failed + failed,
+            chunks: row.chunks + 1,
+            finished: last,
+            ..row.clone()
+        };
+        self.rows.put(Key::Results(self.merchant, number, row.chunks - 1), Row::Results(Arc::new(results)));
+        self.rows.put(Key::Operation(self.merchant, number), Row::Operation(row));
+    }
+
+    pub(super) fn codes_imported(&mut self, chunk: &ImportChunk) {
+        let Some(operation) = self.rows.operation(self.merchant, chunk.operation).cloned() else { return };
+        let results = chunk.rows.iter().map(|row| self.import(row, &operation, chunk.operation)).collect();
+        self.chunk_done(chunk.operation, results, chunk.last);
+    }
+
+    fn import(&mut self, row: &ImportRow, operation: &OperationRow, batch_number: u64) -> RowResult {
+        let code = match row {
+            ImportRow::Code(code) => code,
+            ImportRow::Duplicate(_) => return RowResult::Duplicate,
+            ImportRow::Malformed(_) => return RowResult::Malformed,
+        };
+        let hash = crate::hash::id_hash(code);
+        if self.rows.imported_code(self.merchant, hash).is_some() {
+            return RowResult::Exists;
+        }
+        let stock = operation.stock;
+        let (issued, total) = counter_and_limit(self.rows, self.merchant, Counter::Issued(stock), self.at.time);
+        if total.is_none_or(|total| issued >= total) {
+            return RowResult::SoldOut;
+        }
+        let number = self.take_numbers(1);
+        self.add_range(Range { start: number, count: 1, stock, batch: batch_number });
+        if let Some(batch) = self.rows.batch(self.merchant, batch_number) {
+            let mut batch = batch.clone();
+            batch.count += 1;
+            self.rows.put(Key::Batch(self.merchant, batch_number), Row::Batch(batch));
+        }
+        self.with_counts(stock, |counts, _| {
+            counts.issued += 1;
+            counts.on_shelf += 1;
+        });
+        self.rows.put(Key::ImportedCode(self.merchant, hash), Row::ImportedCode(number));
+        self.rows.put(Key::CodeText(self.merchant, number), Row::CodeText(code.as_str().into()));
+        RowResult::Done(number)
+    }
+
+    pub(super) fn coupons_sent(&mut self, chunk: &SendChunk) {
+        let Some(operation) = self.rows.operation(self.merchant, chunk.operation).cloned() else { return };
+        let results = chunk.rows.iter().map(|row| self.send(row, operation.stock, chunk.validity)).collect();
+        self.chunk_done(chunk.operation, results, chunk.last);
+    }
+
+    fn send(&mut self, row: &SendRow, stock: u64, validity: (Millis, Millis)) -> RowResult {
+        let open = self.rows.stock(self.merchant, stock).is_some_and(|s| s.state == StockState::Active);
+        if !open {
+            return RowResult::NotActive;
+        }
+        let refusals = [
+            (Counter::UserClaims(stock, row.user), RowResult::UserLimit),
+            (Counter::UserDayClaims(stock, row.user), RowResult::UserLimit),
+            (Counter::DayClaims(stock), RowResult::DayLimit),
+            (Counter::Claimable(stock), RowResult::SoldOut),
+        ];
+        for (counter, refusal) in refusals {
+            let (count, limit) = counter_and_limit(self.rows, self.merchant, counter, self.at.time);
+            if limit.is_some_and(|limit| count + 1 > limit) {
+                return refusal;
+            }
+        }
+        let Some((number, from)) = self.hand_out(stock) else { return RowResult::SoldOut };
+        let uses = self.rows.stock(self.merchant, stock).map_or(1, |s| s.profile.terms.value.uses());
+        let coupon = Coupon {
+            version: self.at.sequence,
+            stock,
+            batch: self.coupon(number).and_then(|coupon| coupon.batch),
+            user: Some(row.user),
+            state: CouponState::Claimed,
+            valid_from: validity.0,
+            valid_until: validity.1,
+            uses,
+            uses_left: uses,
+            claimed_at: Some(self.at.time),
+            used_at: None,
+            lock: None,
+            redemption: None,
+            claim: Some(self.at.sequence),
+        };
+        self.put_coupon(number, from, coupon);
+        let day = self.day();
+        self.count_claim(stock, row.user, day);
+        RowResult::Done(number)
+    }
+}

@@ -1,0 +1,75 @@
+//! Coupons come into users' hands, and are taken out of use.
+
+use crate::event::{Claim, CouponState, Pseudonym};
+use crate::fold::{Place, Scope};
+use crate::state::{Coupon, Key, LockEnd, Read, Row, Rows};
+use crate::terms::Millis;
+
+impl<R: Rows> Scope<'_, R> {
+    pub(super) fn claimed(&mut self, claim: &Claim) -> u64 {
+        let Some((number, from)) = self.number_for(claim) else { return 0 };
+        let batch = self.coupon(number).and_then(|coupon| coupon.batch);
+        let coupon = Coupon {
+            version: self.at.sequence,
+            stock: claim.stock,
+            batch,
+            user: Some(claim.user),
+            state: CouponState::Claimed,
+            valid_from: claim.valid_from,
+            valid_until: claim.valid_until,
+            uses: claim.uses,
+            uses_left: claim.uses,
+            claimed_at: Some(self.at.time),
+            used_at: None,
+            lock: None,
+            redemption: None,
+            claim: Some(self.at.sequence),
+        };
+        self.put_coupon(number, from, coupon);
+        self.count_claim(claim.stock, claim.user, self.day());
+        number
+    }
+
+    /// The printed number, or a new one, or the next on the shelf.
+    fn number_for(&mut self, claim: &Claim) -> Option<(u64, Place)> {
+        if let Some(number) = claim.printed {
+            return Some((number, Place::Shelf));
+        }
+        self.hand_out(claim.stock)
+    }
+
+    /// A coupon that the stock can hand out: a new number while it has any, then the shelf.
+    pub(super) fn hand_out(&mut self, stock: u64) -> Option<(u64, Place)> {
+        let row = self.rows.stock(self.merchant, stock)?;
+        let issued = self.rows.counts(self.merchant, stock)?.issued;
+        let generated = row.profile.terms.code_mode == crate::terms::CodeMode::Generated;
+        let shelf_is_empty = self.rows.counts(self.merchant, stock)?.on_shelf == 0;
+        if generated && (issued < row.profile.total || shelf_is_empty) {
+            return Some((self.take_numbers(1), Place::Nowhere));
+        }
+        match self.next_on_shelf(stock) {
+            Some(number) => Some((number, Place::Shelf)),
+            // Unreachable while the counter guard is looked at.
+            None => Some((self.take_numbers(1), Place::Nowhere)),
+        }
+    }
+
+    pub(super) fn count_claim(&mut self, stock: u64, user: Pseudonym, day: Millis) {
+        let mut counts = self.rows.user_counts(self.merchant, stock, user).copied().unwrap_or_default();
+        counts.claims += 1;
+        counts.day_claims.add(day, 1);
+        self.rows.put(Key::UserCounts(self.merchant, stock, user), Row::UserCounts(counts));
+        self.with_counts(stock, |counts, _| counts.claims.add(day, 1));
+    }
+
+    /// A void beats a lock: what was quoted cannot be had any more, so the whole lock ends.
+    pub(super) fn coupon_voided(&mut self, number: u64) {
+        if let Some(lock) = self.coupon(number).and_then(|coupon| coupon.lock) {
+            self.lock_ended(lock, LockEnd::Voided);
+        }
+        let Some(mut coupon) = self.coupon(number) else { return };
+        let before = Place::of(&coupon);
+        coupon.state = CouponState::Voided;
+        self.put_coupon(number, before, coupon);
+    }
+}

@@ -1,0 +1,216 @@
+//! What a record of the ledger does to the state: the same on every replica, for ever.
+//!
+//! The rules of keys, fences and cancels are those of the small model in the design; each is there because a
+//! history goes wrong without it.
+
+mod bulk;
+mod claim;
+mod guard;
+mod lock;
+mod redeem;
+mod shelf;
+mod stock;
+
+use crate::event::Event;
+use crate::id::{MerchantId, Sequence, Shard};
+use crate::record::{Cancel, Entry, Fence, GuardKind, Record, RequestKey};
+use crate::state::{Done, Key, Read, RequestOutcome, RequestRow, Row, Rows, live_request, oldest_stamp, stamp};
+use crate::terms::{Millis, Zone};
+
+pub use guard::{counter_and_limit, entity_version};
+pub use shelf::find_coupon;
+pub(crate) use guard::lock_end;
+pub(crate) use shelf::Place;
+
+/// Where a record stands in its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// The shard.
+    pub shard: Shard,
+    /// Counted from 1.
+    pub sequence: Sequence,
+    /// On the log's clock.
+    pub time: Millis,
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It happened; the running number that it was given, or 0.
+    Applied(u64),
+    /// Its key was used before.
+    Replayed(Done),
+    /// Its key is cancelled, or this cancelled it.
+    Cancelled,
+    /// A refusal came between; its error code's number.
+    Fenced(u16),
+    /// A guard did not hold.
+    Void(GuardKind),
+    /// Refusals were noted.
+    Noted,
+}
+
+/// Which guards are looked at: all, but where a test shows what each is for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules {
+    /// The kind that is not looked at.
+    pub without: Option<GuardKind>,
+}
+
+impl Rules {
+    fn look_at(self, kind: GuardKind) -> bool {
+        self.without != Some(kind)
+    }
+}
+
+/// The time of a record: never before the last, and never further ahead of its proposal than the lead.
+pub fn record_time(last: Millis, append_time: Millis, proposed_at: Option<Millis>) -> Millis {
+    let bounded = proposed_at.map_or(append_time, |at| append_time.min(at.saturating_add(crate::record::MAX_LEAD_MS)));
+    last.max(bounded)
+}
+
+/// Folds one record.
+pub fn fold<R: Rows>(rows: &mut R, entry: &Entry, at: At, rules: Rules) -> Outcome {
+    rows.forget_requests(at.shard, oldest_stamp(at.time));
+    match entry {
+        Entry::Guarded(record) => fold_record(rows, record, at, rules),
+        Entry::Fences(fences) => {
+            for fence in &fences.fences {
+                fold_fence(rows, fence, at);
+            }
+            Outcome::Noted
+        }
+        Entry::Cancel(cancel) => fold_cancel(rows, *cancel, at),
+    }
+}
+
+fn fold_record<R: Rows>(rows: &mut R, record: &Record, at: At, rules: Rules) -> Outcome {
+    if let Some(request) = &record.request {
+        let row = live_request(rows, at.shard, request.key, at.time);
+        match row.map(|row| &row.outcome) {
+            Some(RequestOutcome::Done(done)) if rules.look_at(GuardKind::Request) => return Outcome::Replayed(*done),
+            Some(RequestOutcome::Cancelled) => return Outcome::Cancelled,
+            _ => {}
+        }
+        let (fences, refusal) = row.map_or((0, 0), |row| (row.fences, row.refusal));
+        if fences != request.fences && rules.look_at(GuardKind::Fences) {
+            // An attempt that a refusal made void counts as a refusal itself: a third one may still be under way.
+            put_refusal(rows, request.key, refusal, at);
+            return Outcome::Fenced(refusal);
+        }
+        if at.time >= request.deadline && rules.look_at(GuardKind::Time) {
+            return Outcome::Void(GuardKind::Time);
+        }
+    }
+    if record.merchant.shard() != at.shard {
+        return Outcome::Void(GuardKind::Absent);
+    }
+    for guard in &record.guards {
+        if rules.look_at(guard.kind()) && !guard::holds(rows, record.merchant, guard, at) {
+            return Outcome::Void(guard.kind());
+        }
+    }
+    let mut number = 0;
+    let mut scope = Scope { rows, merchant: record.merchant, at };
+    for event in &record.events {
+        number = scope.apply(event).max(number);
+    }
+    if let Some(request) = &record.request {
+        let done = Done { sequence: at.sequence, number, fingerprint: request.fingerprint };
+        put_request(scope.rows, request.key, RequestOutcome::Done(done), at);
+    }
+    Outcome::Applied(number)
+}
+
+fn fold_fence<R: Rows>(rows: &mut R, fence: &Fence, at: At) {
+    let open = live_request(rows, at.shard, fence.key, at.time).is_none_or(|row| row.outcome == RequestOutcome::Open);
+    if open {
+        put_refusal(rows, fence.key, fence.refusal, at);
+    }
+}
+
+fn fold_cancel<R: Rows>(rows: &mut R, cancel: Cancel, at: At) -> Outcome {
+    match live_request(rows, at.shard, cancel.key, at.time).map(|row| &row.outcome) {
+        Some(RequestOutcome::Done(done)) => Outcome::Replayed(*done),
+        Some(RequestOutcome::Cancelled) => Outcome::Cancelled,
+        _ => {
+            put_request(rows, cancel.key, RequestOutcome::Cancelled, at);
+            Outcome::Cancelled
+        }
+    }
+}
+
+fn put_refusal<R: Rows>(rows: &mut R, key: RequestKey, refusal: u16, at: At) {
+    let fences = live_request(rows, at.shard, key, at.time).map_or(0, |row| row.fences) + 1;
+    let row = RequestRow { stamp: stamp(at.time), fences, refusal, outcome: RequestOutcome::Open };
+    rows.put(Key::Request(at.shard, key), Row::Request(row));
+}
+
+fn put_request<R: Rows>(rows: &mut R, key: RequestKey, outcome: RequestOutcome, at: At) {
+    let (fences, refusal) =
+        live_request(rows, at.shard, key, at.time).map_or((0, 0), |row| (row.fences, row.refusal));
+    let row = RequestRow { stamp: stamp(at.time), fences, refusal, outcome };
+    rows.put(Key::Request(at.shard, key), Row::Request(row));
+}
+
+/// The rows of one merchant, at one record.
+struct Scope<'a, R> {
+    rows: &'a mut R,
+    merchant: MerchantId,
+    at: At,
+}
+
+impl<R: Rows> Scope<'_, R> {
+    /// Applies an event; the running number that it gave, or 0.
+    fn apply(&mut self, event: &Event) -> u64 {
+        match event {
+            Event::MerchantCreated(profile) => self.merchant_created(profile),
+            Event::QuotasSet(merchant, quotas) => self.quotas_set(*merchant, *quotas),
+            Event::ApiKeyCreated(key) => self.api_key_created(key),
+            Event::ApiKeyEnds(hash, at) => self.api_key_ends(*hash, *at),
+            Event::MerchantOpened(profile) => self.merchant_opened(profile),
+            Event::StoreCreated(profile) => self.store_created(profile),
+            Event::StockCreated(profile) => self.stock_created(profile),
+            Event::StockChanged(stock, profile) => self.stock_changed(*stock, |s| s.profile = (**profile).clone()),
+            Event::StockMoved(stock, state, stop) => self.stock_changed(*stock, |s| {
+                s.state = *state;
+                s.redemptions_stopped = *stop;
+            }),
+            Event::TotalSet(stock, total) => self.stock_changed(*stock, |s| s.profile.total = *total),
+            Event::BudgetSet(stock, budget) => self.stock_changed(*stock, |s| s.profile.budget = *budget),
+            Event::LimitsSet(stock, limits) => self.stock_changed(*stock, |s| s.profile.limits = *limits),
+            Event::CodesMade(made) => return self.codes_made(made),
+            Event::BatchVoided(batch, _) => self.batch_voided(*batch),
+            Event::CouponClaimed(claim) => return self.claimed(claim),
+            Event::CouponsLocked(lock) => self.locked(lock),
+            Event::LockExtended(lock, until) => self.lock_extended(*lock, *until),
+            Event::LockReleased(lock, _) => self.lock_ended(*lock, crate::state::LockEnd::Released),
+            Event::LockExpired(lock) => self.lock_ended(*lock, crate::state::LockEnd::Expired),
+            Event::CouponsRedeemed(redemption) => self.redeemed(redemption),
+            Event::RedemptionReversed(reversal) => self.reversed(reversal),
+            Event::CouponVoided(coupon, _) => self.coupon_voided(*coupon),
+            Event::CouponsExpired(stock, until) => self.coupons_expired(*stock, *until),
+            Event::OperationStarted(operation) => self.operation_started(operation),
+            Event::CodesImported(chunk) => self.codes_imported(chunk),
+            Event::CouponsSent(chunk) => self.coupons_sent(chunk),
+        }
+        0
+    }
+
+    /// The first moment of the merchant's day in which the record stands.
+    fn day(&self) -> Millis {
+        day_start(self.rows, self.merchant, self.at.time)
+    }
+}
+
+/// The merchant's zone; UTC where it is not known, which no record that applies can meet.
+pub(crate) fn zone<V: crate::state::View + ?Sized>(view: &V, merchant: MerchantId) -> chrono_tz::Tz {
+    view.merchant_row(merchant, merchant).map_or(chrono_tz::UTC, |row| {
+        let Zone(zone) = row.profile.zone;
+        zone
+    })
+}
+
+pub(crate) fn day_start<V: crate::state::View + ?Sized>(view: &V, merchant: MerchantId, at: Millis) -> Millis {
+    crate::calendar::day_bounds(zone(view, merchant), at).0
+}

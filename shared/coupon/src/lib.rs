@@ -1,0 +1,21 @@
+//! The rules of coupons, pure: what may happen (`decide`), and what a record of the ledger does (`fold`).
+//!
+//! Architecture invariant: nothing here does I/O, reads a clock or draws a random number. Time, randomness and
+//! state are passed in; effects are returned. `fold` is total and means the same on every replica for ever.
+
+pub mod calendar;
+pub mod code;
+pub mod command;
+pub mod decide;
+pub mod event;
+pub mod fold;
+pub mod hash;
+pub mod id;
+pub mod money;
+pub mod order;
+pub mod pricing;
+pub mod record;
+pub mod rejection;
+pub mod secret;
+pub mod state;
+pub mod terms;

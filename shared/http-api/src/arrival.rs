@@ -1,0 +1,50 @@
+//! What is known of a request before any handler runs, and what a handler leaves for the answer on its way out.
+//! It travels in a task-local, so that problems get their request id and quotas their fields without every handler
+//! passing them along.
+
+use std::cell::{Cell, RefCell};
+
+use http::Uri;
+
+use crate::call::TestOutcome;
+use crate::quota::RateFields;
+use crate::request_id::RequestId;
+
+tokio::task_local! {
+    pub(crate) static ARRIVAL: Arrival;
+}
+
+/// The request as it arrived.
+pub(crate) struct Arrival {
+    pub(crate) request_id: RequestId,
+    /// As sent: a nested router strips its prefix from the request's own.
+    pub(crate) uri: Uri,
+    pub(crate) rate: RefCell<Option<RateFields>>,
+    pub(crate) test_outcome: Cell<Option<TestOutcome>>,
+}
+
+impl Arrival {
+    pub(crate) fn new(request_id: RequestId, uri: Uri) -> Self {
+        Self { request_id, uri, rate: RefCell::new(None), test_outcome: Cell::new(None) }
+    }
+}
+
+/// The id of the request that this task serves, if it serves one.
+pub(crate) fn request_id() -> Option<RequestId> {
+    ARRIVAL.try_with(|arrival| arrival.request_id.clone()).ok()
+}
+
+/// The target of the request that this task serves, as sent.
+pub(crate) fn sent_uri() -> Option<Uri> {
+    ARRIVAL.try_with(|arrival| arrival.uri.clone()).ok()
+}
+
+/// Leaves rate-limit fields for the answer; without an edge around the router they are lost, which harms nobody.
+pub(crate) fn leave_rate(fields: RateFields) {
+    let _ = ARRIVAL.try_with(|arrival| arrival.rate.replace(Some(fields)));
+}
+
+/// Leaves a forced outcome for the edge to carry out.
+pub(crate) fn leave_test_outcome(outcome: TestOutcome) {
+    let _ = ARRIVAL.try_with(|arrival| arrival.test_outcome.set(Some(outcome)));
+}

@@ -1,0 +1,330 @@
+//! Admission: from a raw request to a caller who is known, in one ladder. What costs least comes first, and nothing is
+//! remembered of a request before its signature has been found right.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use bytes::{Bytes, BytesMut};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Uri};
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{Call, Retained, TestOutcome};
+use crate::arrival;
+use crate::auth::{Key, KeyDirectory};
+use crate::idempotency::{IDEMPOTENCY_KEY, IdempotencyKey};
+use crate::nonce::{NonceStore, Seen};
+use crate::problem::{Code, Problem, Result};
+use crate::quota::Limiters;
+use crate::request_id::RequestId;
+use crate::signature::{AuthorizationHeader, SCHEME, SignedParts, TOLERANCE_SECONDS};
+use crate::signature_check::CheckLimiter;
+use crate::time::{format_ms, system_clock_ms};
+
+/// The header by which test merchants force outcomes.
+pub const COUNTERFOIL_TEST: HeaderName = HeaderName::from_static("counterfoil-test");
+
+/// Bodies up to this size are bounded by the number of requests in flight alone.
+const SMALL_BODY_BYTES: usize = 64 * 1024;
+
+/// Milliseconds since 1970, by a clock that is passed in.
+pub type ClockMs = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// What all calls pass: one per process.
+pub struct Gate {
+    /// Where keys are found.
+    pub directory: Arc<dyn KeyDirectory>,
+    /// Nonces that were used.
+    pub nonces: NonceStore,
+    /// Buckets of the merchants' quotas.
+    pub limiters: Limiters,
+    /// Bounds on bodies.
+    pub limits: BodyLimits,
+    /// How often the public signature check answers.
+    pub checks: CheckLimiter,
+    /// The clock that timestamps are judged by.
+    pub clock: ClockMs,
+    buffered: Arc<Semaphore>,
+}
+
+/// Bounds on request bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// The largest JSON body.
+    pub json_bytes: usize,
+    /// The largest CSV or NDJSON body.
+    pub upload_bytes: usize,
+    /// How much of bodies over 64 KiB may be in memory at once, over all requests.
+    pub buffered_bytes: usize,
+    /// How long a body may take to arrive.
+    pub read_timeout: Duration,
+}
+
+impl Default for BodyLimits {
+    fn default() -> Self {
+        Self {
+            json_bytes: 1024 * 1024,
+            upload_bytes: 32 * 1024 * 1024,
+            buffered_bytes: 128 * 1024 * 1024,
+            read_timeout: Duration::from_secs(15),
+        }
+    }
+}
+
+/// What kind of body a route reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyKind {
+    Json,
+    Upload,
+}
+
+impl Gate {
+    /// A gate by the system's clock with the usual bounds.
+    pub fn new(directory: Arc<dyn KeyDirectory>) -> Self {
+        Self::with(directory, Arc::new(system_clock_ms), BodyLimits::default())
+    }
+
+    /// A gate by another clock and other bounds.
+    pub fn with(directory: Arc<dyn KeyDirectory>, clock: ClockMs, limits: BodyLimits) -> Self {
+        Self {
+            directory,
+            nonces: NonceStore::default(),
+            limiters: Limiters::default(),
+            limits,
+            checks: CheckLimiter::default(),
+            clock,
+            buffered: Arc::new(Semaphore::new(limits.buffered_bytes.div_ceil(1024).min(Semaphore::MAX_PERMITS))),
+        }
+    }
+
+    pub(super) async fn admit(self: Arc<Self>, request: Request, kind: BodyKind) -> Result<Call> {
+        let (parts, body) = request.into_parts();
+        let received_at_ms = (self.clock)();
+        let uri = arrival::sent_uri().unwrap_or_else(|| parts.uri.clone());
+        let limit = self.body_limit(kind);
+        if body.size_hint().lower() > limit as u64 {
+            return Err(too_large(limit));
+        }
+        if !body.is_end_stream() {
+            check_content_type(&parts.headers, kind)?;
+        }
+        let credentials = credentials(&parts.headers)?;
+        let caller = self.live_key(&credentials, received_at_ms)?;
+        check_clock(&credentials, received_at_ms)?;
+        let (body, permit) = self.read(body, limit).await?;
+        if !self.is_signed(&caller, &credentials, &parts, &uri, &body) {
+            return Err(wrong_signature(&credentials));
+        }
+        self.remember_nonce(&credentials, received_at_ms)?;
+        if caller.suspended {
+            return Err(Problem::of(Code::MerchantSuspended));
+        }
+        let idempotency_key = idempotency_key(&parts.headers)?;
+        let test_outcome = test_outcome(&parts.headers, &caller)?;
+        Ok(Call {
+            caller,
+            request_id: arrival::request_id().unwrap_or_else(|| RequestId::from_headers(&parts.headers)),
+            idempotency_key,
+            method: parts.method,
+            uri,
+            body,
+            test_outcome,
+            received_at_ms,
+            retained: Arc::new(Retained { gate: self, _permit: permit }),
+        })
+    }
+
+    fn body_limit(&self, kind: BodyKind) -> usize {
+        match kind {
+            BodyKind::Json => self.limits.json_bytes,
+            BodyKind::Upload => self.limits.upload_bytes,
+        }
+    }
+
+    fn live_key(&self, credentials: &AuthorizationHeader<'_>, now_ms: i64) -> Result<Arc<Key>> {
+        let key = self.directory.find(credentials.key_id());
+        let key = key.filter(|key| key.expires_at_ms.is_none_or(|end| now_ms < end));
+        let key = key.ok_or_else(|| Problem::of(Code::KeyUnknown).pointer("/headers/authorization"))?;
+        if key.livemode && matches!(credentials, AuthorizationHeader::Bearer { .. }) {
+            let detail = format!("Bearer authorization is for test keys; sign with {SCHEME}.");
+            return Err(Problem::new(Code::TestModeOnly, detail).pointer("/headers/authorization"));
+        }
+        Ok(key)
+    }
+
+    async fn read(&self, mut body: Body, limit: usize) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
+        let reading = async {
+            let mut first: Option<Bytes> = None;
+            let mut rest = BytesMut::new();
+            let mut permit = None;
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|_| Problem::new(Code::RequestTimeout, "The body broke off."))?;
+                let Ok(data) = frame.into_data() else { continue };
+                let length = first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len();
+                if length > limit {
+                    return Err(too_large(limit));
+                }
+                self.grow(&mut permit, length)?;
+                // Nearly every body is one frame, which is taken without a copy.
+                match &first {
+                    None => first = Some(data),
+                    Some(_) => rest.extend_from_slice(&data),
+                }
+            }
+            let body = match first {
+                Some(first) if !rest.is_empty() => [&first[..], &rest[..]].concat().into(),
+                other => other.unwrap_or_default(),
+            };
+            Ok((body, permit))
+        };
+        let slow = |_| {
+            let detail = format!("The body did not arrive within {} s.", self.limits.read_timeout.as_secs());
+            Problem::new(Code::RequestTimeout, detail)
+        };
+        tokio::time::timeout(self.limits.read_timeout, reading).await.map_err(slow)?
+    }
+
+    fn grow(&self, permit: &mut Option<OwnedSemaphorePermit>, length: usize) -> Result<()> {
+        if length <= SMALL_BODY_BYTES {
+            return Ok(());
+        }
+        let held = permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let missing = length.div_ceil(1024).saturating_sub(held);
+        if missing == 0 {
+            return Ok(());
+        }
+        let full = |_| Problem::new(Code::Overloaded, "Too many large bodies are being read at once.");
+        let more = Arc::clone(&self.buffered).try_acquire_many_owned(missing as u32).map_err(full)?;
+        match permit {
+            Some(permit) => permit.merge(more),
+            None => *permit = Some(more),
+        }
+        Ok(())
+    }
+
+    fn is_signed(
+        &self,
+        caller: &Key,
+        credentials: &AuthorizationHeader<'_>,
+        parts: &Parts,
+        uri: &Uri,
+        body: &[u8],
+    ) -> bool {
+        match credentials {
+            AuthorizationHeader::Bearer { secret, .. } => caller.secret.matches(secret),
+            AuthorizationHeader::Signed { timestamp, nonce, signature, .. } => {
+                let key = parts.headers.get(IDEMPOTENCY_KEY).map_or(Ok(""), |value| value.to_str());
+                let parts = SignedParts {
+                    method: parts.method.as_str(),
+                    path_and_query: target(uri),
+                    timestamp,
+                    nonce,
+                    idempotency_key: key.unwrap_or_default(),
+                    body,
+                };
+                caller.secret.verify(&parts, signature)
+            }
+        }
+    }
+
+    fn remember_nonce(&self, credentials: &AuthorizationHeader<'_>, now_ms: i64) -> Result<()> {
+        let AuthorizationHeader::Signed { key_id, nonce, timestamp_seconds, .. } = credentials else { return Ok(()) };
+        match self.nonces.remember(key_id, nonce, *timestamp_seconds, now_ms.div_euclid(1000)) {
+            Seen::First => Ok(()),
+            Seen::Again => Err(Problem::of(Code::NonceReused).pointer("/headers/authorization")),
+            Seen::Full => Err(Problem::new(Code::Overloaded, "The memory of nonces is full.").retry_after(10)),
+        }
+    }
+}
+
+/// Path and query as sent.
+pub(super) fn target(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
+}
+
+fn check_content_type(headers: &HeaderMap, kind: BodyKind) -> Result<()> {
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    let (fits, wanted) = match kind {
+        BodyKind::Json => (essence.eq_ignore_ascii_case("application/json"), "application/json"),
+        BodyKind::Upload => (super::UploadFormat::of(essence).is_some(), "text/csv or application/x-ndjson"),
+    };
+    if fits {
+        return Ok(());
+    }
+    let detail = format!("The body must be sent with Content-Type {wanted}.");
+    Err(Problem::new(Code::UnsupportedMediaType, detail).pointer("/headers/content-type"))
+}
+
+fn credentials(headers: &HeaderMap) -> Result<AuthorizationHeader<'_>> {
+    let missing = |detail: &str| Problem::new(Code::SignatureMissing, detail).pointer("/headers/authorization");
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or_else(|| missing(Code::SignatureMissing.cause()))?;
+    if values.next().is_some() {
+        return Err(missing("There is more than one Authorization header."));
+    }
+    AuthorizationHeader::parse(value.to_str().map_err(|_| missing("The Authorization header is not ASCII."))?)
+}
+
+fn check_clock(credentials: &AuthorizationHeader<'_>, now_ms: i64) -> Result<()> {
+    let AuthorizationHeader::Signed { timestamp_seconds, .. } = credentials else { return Ok(()) };
+    let now_seconds = now_ms.div_euclid(1000);
+    let difference = timestamp_seconds - now_seconds;
+    if difference.abs() <= TOLERANCE_SECONDS {
+        return Ok(());
+    }
+    let side = if difference < 0 { "behind" } else { "ahead of" };
+    let detail = format!(
+        "The timestamp is {} s {side} the server's clock, which says {}; {TOLERANCE_SECONDS} s are tolerated.",
+        difference.abs(),
+        format_ms(now_ms)
+    );
+    Err(Problem::new(Code::TimestampOutOfRange, detail)
+        .pointer("/headers/authorization")
+        .with("server_time", format_ms(now_ms))
+        .with("server_time_seconds", now_seconds))
+}
+
+fn wrong_signature(credentials: &AuthorizationHeader<'_>) -> Problem {
+    let detail = match credentials {
+        AuthorizationHeader::Bearer { .. } => "The secret is not that of the key.",
+        AuthorizationHeader::Signed { .. } => Code::SignatureInvalid.cause(),
+    };
+    Problem::new(Code::SignatureInvalid, detail).pointer("/headers/authorization")
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>> {
+    const POINTER: &str = "/headers/idempotency-key";
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Problem::new(Code::InvalidField, "There is more than one Idempotency-Key.").pointer(POINTER));
+    }
+    IdempotencyKey::parse(value.to_str().unwrap_or_default(), POINTER).map(Some)
+}
+
+fn test_outcome(headers: &HeaderMap, caller: &Key) -> Result<Option<TestOutcome>> {
+    const POINTER: &str = "/headers/counterfoil-test";
+    let Some(value) = headers.get(COUNTERFOIL_TEST) else { return Ok(None) };
+    if caller.livemode {
+        return Err(Problem::of(Code::TestModeOnly).pointer(POINTER));
+    }
+    let outcome = match value.as_bytes() {
+        b"outcome_unknown" => TestOutcome::OutcomeUnknown,
+        b"drop_response" => TestOutcome::DropResponse,
+        _ => {
+            let detail = "Counterfoil-Test must be outcome_unknown or drop_response.";
+            return Err(Problem::new(Code::InvalidField, detail).pointer(POINTER));
+        }
+    };
+    arrival::leave_test_outcome(outcome);
+    Ok(Some(outcome))
+}
+
+fn too_large(limit: usize) -> Problem {
+    Problem::new(Code::BodyTooLarge, format!("The body may have at most {limit} bytes.")).with("limit_bytes", limit)
+}

@@ -1,0 +1,464 @@
+//! The owner's protocol, without threads, clocks or I/O: submissions in, records out, folded records in, answers out.
+//!
+//! What it must never do: answer before the record, or the fence, of the request is folded from the log.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use coupon::command::Command;
+use coupon::decide::{Proposal, Scene, decide};
+use coupon::fold::{At, Outcome, fold};
+use coupon::id::{MerchantId, Sequence, Shard};
+use coupon::record::{Cancel, Entry, Fence, Fences, Guard, GuardKind, Origin, Record, Request, RequestKey};
+use coupon::rejection::Refusal;
+use coupon::state::{Done, RequestOutcome, live_request};
+use coupon::terms::Millis;
+use event_log::envelope::Realm;
+use event_log::{Offset, Stored, Topic};
+use rustc_hash::FxHashMap;
+
+use crate::codec::{self, Decoded};
+use crate::ledger::{Due, Ledger};
+use crate::overlay::{Overlay, Speculating, Speculative};
+
+mod settle;
+
+/// What may be under way at once; more is refused as overload.
+pub const MAX_PENDING: usize = 100_000;
+/// Keys that are remembered at once, over all shards; more is refused as overload. About 120 bytes each.
+pub const MAX_REQUESTS: usize = 40_000_000;
+
+/// How long a record without a key may be under way.
+const ATTEMPT_MS: Millis = 30_000;
+/// How often a record that was made void is decided again.
+const MAX_ATTEMPTS: u32 = 100;
+
+/// What somebody asks for.
+pub struct Submission {
+    /// At which merchant.
+    pub merchant: MerchantId,
+    /// What.
+    pub what: What,
+    /// Under which key, and the request's fingerprint.
+    pub request: Option<(RequestKey, [u8; 16])>,
+    /// Void from here on, on the log's clock.
+    pub deadline: Millis,
+    /// Gets the answer, once.
+    pub reply: Reply,
+    /// The number of a refusal's error code, for the fence.
+    pub code_of: fn(&Refusal) -> u16,
+    /// How often it was decided already.
+    pub attempts: u32,
+}
+
+/// Commands, and cancels of keys.
+pub enum What {
+    /// Something that is decided.
+    Command(Command),
+    /// The key is used up without effect, unless it was used.
+    Cancel,
+}
+
+/// Gets the answer, once.
+pub type Reply = Box<dyn FnOnce(Answer) + Send>;
+
+/// What became of a submission.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// It happened, by this record.
+    Applied(Applied),
+    /// It happened before, by the record that the key became.
+    Replayed(Done),
+    /// The key stands for another request.
+    KeyReused,
+    /// Refused, for good where a key was given.
+    Refused(Box<Refusal>),
+    /// An attempt elsewhere was refused; the number of its error code.
+    RefusedElsewhere(u16),
+    /// The key is cancelled.
+    Cancelled,
+    /// It may have happened, or may yet.
+    Unknown,
+    /// Too much is under way; surely nothing happened.
+    Overloaded,
+    /// The partition is damaged; nothing happened.
+    Stopped,
+    /// There was nothing to do.
+    Nothing,
+}
+
+/// A record that applied.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// Where it stands.
+    pub at: At,
+    /// The running number that it was given, or 0.
+    pub number: u64,
+    /// The record.
+    pub entry: Arc<Entry>,
+}
+
+/// A record under way.
+struct Pending {
+    shard: Shard,
+    entry: Arc<Entry>,
+    bytes: Bytes,
+    /// What folding it onto the overlay gave.
+    expected: (Sequence, Outcome),
+    wrote: Vec<coupon::state::Key>,
+    waits: Waits,
+    /// From here on it can apply no more.
+    deadline: Millis,
+    /// Its append's answer was lost.
+    doubtful: bool,
+}
+
+/// Who waits for a record.
+enum Waits {
+    Nobody,
+    Tick(Due),
+    Submission(Box<Submission>),
+    Refused(Vec<Refused>),
+}
+
+/// A submission that waits for its fence.
+struct Refused {
+    submission: Box<Submission>,
+    refusal: Box<Refusal>,
+    /// Of the shard's overlay when it was decided.
+    generation: u64,
+}
+
+/// A shard's proposals.
+#[derive(Default)]
+struct Lane {
+    overlay: Overlay,
+    /// Rises whenever something came otherwise than expected.
+    generation: u64,
+    pending: BTreeMap<u64, ()>,
+    /// Refusals whose fence goes out with the next batch.
+    fences: Vec<(Fence, Refused)>,
+    /// Refusals whose fence is folded, behind proposals that are not: by the fence's number.
+    held: VecDeque<(u64, Refused)>,
+}
+
+/// A partition that follows the log.
+#[derive(Clone, Debug, Default)]
+pub struct Follow {
+    /// The next offset to fold.
+    pub next: Offset,
+    /// Why it stopped.
+    pub stopped: Option<String>,
+}
+
+/// The owner of all shards, as a state machine.
+pub struct Engine {
+    /// What is folded.
+    pub ledger: Ledger,
+    instance: u64,
+    next_number: u64,
+    lanes: Vec<Lane>,
+    pending: FxHashMap<u64, Pending>,
+    /// Own records in the order in which they were proposed, by partition: read back, they need not be decoded.
+    order: Vec<VecDeque<u64>>,
+    in_flight: HashMap<RequestKey, Vec<Box<Submission>>>,
+    /// Records of the next batch.
+    out: Vec<event_log::Entry>,
+    out_numbers: Vec<u64>,
+    follow: Vec<Follow>,
+    folded: Vec<crate::feed::Folded>,
+    feed: bool,
+}
+
+impl Engine {
+    /// An engine over a ledger that is folded up to `follow`, one position per partition.
+    pub fn new(ledger: Ledger, instance: u64, follow: Vec<Follow>, feed: bool) -> Self {
+        Self {
+            lanes: ledger.shards().map(|_| Lane::default()).collect(),
+            ledger,
+            instance,
+            next_number: 1,
+            pending: FxHashMap::default(),
+            order: follow.iter().map(|_| VecDeque::new()).collect(),
+            in_flight: HashMap::new(),
+            out: Vec::new(),
+            out_numbers: Vec::new(),
+            follow,
+            folded: Vec::new(),
+            feed,
+        }
+    }
+
+    /// Where each partition stands.
+    pub fn follow(&self) -> &[Follow] {
+        &self.follow
+    }
+
+    /// A partition cannot be read past here: its shards take nothing more.
+    pub fn stop(&mut self, partition: usize, reason: String) {
+        self.follow[partition].stopped = Some(reason);
+    }
+
+    /// How much is under way.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// A request is under way here.
+    pub fn is_in_flight(&self, key: RequestKey) -> bool {
+        self.in_flight.contains_key(&key)
+    }
+
+    /// Records that were folded since this was last called, if a feed is wanted.
+    pub fn take_folded(&mut self) -> Vec<crate::feed::Folded> {
+        std::mem::take(&mut self.folded)
+    }
+
+    fn partition(&self, shard: Shard) -> usize {
+        usize::from(shard.0) % self.follow.len()
+    }
+
+    fn lane(&mut self, shard: Shard) -> &mut Lane {
+        &mut self.lanes[usize::from(shard.0)]
+    }
+
+    /// The proposer's estimate of a shard's clock.
+    fn now(&self, shard: Shard, wall: Millis) -> Millis {
+        self.ledger.shard(shard).time.max(wall)
+    }
+
+    /// Takes a submission: answers what needs no record, proposes what does.
+    pub fn submit(&mut self, submission: Box<Submission>, wall: Millis) {
+        let shard = submission.merchant.shard();
+        if self.follow[self.partition(shard)].stopped.is_some() {
+            return (submission.reply)(Answer::Stopped);
+        }
+        if self.pending.len() >= MAX_PENDING {
+            return (submission.reply)(Answer::Overloaded);
+        }
+        let now = self.now(shard, wall);
+        let mut fences = 0;
+        if let Some((key, fingerprint)) = submission.request {
+            if let Some(waiting) = self.in_flight.get_mut(&key) {
+                waiting.push(submission);
+                return;
+            }
+            match live_request(self.ledger.shard(shard), shard, key, now) {
+                None => {}
+                Some(row) => match row.outcome {
+                    RequestOutcome::Open => fences = row.fences,
+                    RequestOutcome::Cancelled => return (submission.reply)(Answer::Cancelled),
+                    RequestOutcome::Done(done) => {
+                        return (submission.reply)(settle::replayed(&submission.what, done, fingerprint));
+                    }
+                },
+            }
+        }
+        self.propose_due(wall);
+        self.decide(submission, shard, now, fences);
+    }
+
+    fn decide(&mut self, submission: Box<Submission>, shard: Shard, now: Millis, fences: u32) {
+        let command = match &submission.what {
+            What::Cancel => return self.propose_cancel(submission, shard, now),
+            What::Command(command) => command,
+        };
+        let base = self.ledger.shard(shard);
+        let view = Speculative { base, overlay: &self.lanes[usize::from(shard.0)].overlay };
+        match decide(Scene { view: &view, merchant: submission.merchant, now }, command) {
+            Ok(proposal) if proposal.events.is_empty() => (submission.reply)(Answer::Nothing),
+            Ok(proposal) => {
+                let request = submission.request.map(|(key, fingerprint)| Request {
+                    key,
+                    fingerprint,
+                    fences,
+                    deadline: submission.deadline.max(now + 1),
+                });
+                let merchant = submission.merchant;
+                self.propose_record(merchant, proposal, request, now, Waits::Submission(submission));
+            }
+            Err(refusal) => self.refuse(submission, shard, refusal),
+        }
+    }
+
+    /// A refusal with a key is answered once its fence is folded; one without, once what it rests on is.
+    fn refuse(&mut self, submission: Box<Submission>, shard: Shard, refusal: Refusal) {
+        let code = (submission.code_of)(&refusal);
+        let request = submission.request;
+        let lane = self.lane(shard);
+        let refused = Refused { submission, refusal: Box::new(refusal), generation: lane.generation };
+        let Some((key, _)) = request else {
+            if lane.pending.is_empty() {
+                return (refused.submission.reply)(Answer::Refused(refused.refusal));
+            }
+            let last = lane.pending.last_key_value().map_or(0, |(number, ())| *number);
+            lane.held.push_back((last + 1, refused));
+            return;
+        };
+        let decision = match &refused.refusal.rejection {
+            coupon::rejection::Rejection::Risk(decision) => Some(decision.clone()),
+            _ => None,
+        };
+        lane.fences.push((Fence { key, refusal: code, decision }, refused));
+        self.in_flight.entry(key).or_default();
+    }
+
+    fn propose_cancel(&mut self, submission: Box<Submission>, shard: Shard, now: Millis) {
+        let Some((key, _)) = submission.request else { return (submission.reply)(Answer::Nothing) };
+        let entry = Entry::Cancel(Cancel { origin: self.origin(), key });
+        self.in_flight.entry(key).or_default();
+        self.propose(entry, shard, now, now + ATTEMPT_MS, Waits::Submission(submission));
+    }
+
+    fn propose_record(
+        &mut self,
+        merchant: MerchantId,
+        proposal: Proposal,
+        request: Option<Request>,
+        now: Millis,
+        waits: Waits,
+    ) {
+        let mut guards = proposal.guards;
+        let deadline = request.map_or(now + ATTEMPT_MS, |request| request.deadline);
+        if request.is_none() {
+            guards.push(Guard::TimeIn(Millis::MIN, deadline));
+        }
+        if let Some(request) = &request {
+            self.in_flight.entry(request.key).or_default();
+        }
+        let record = Record {
+            merchant,
+            origin: self.origin(),
+            proposed_at: now,
+            request,
+            guards,
+            events: proposal.events,
+        };
+        self.propose(Entry::Guarded(record), merchant.shard(), now, deadline, waits);
+    }
+
+    fn origin(&mut self) -> Origin {
+        let number = self.next_number;
+        self.next_number += 1;
+        Origin { instance: self.instance, number }
+    }
+
+    fn propose(&mut self, entry: Entry, shard: Shard, now: Millis, deadline: Millis, waits: Waits) {
+        let number = entry.origin().number;
+        let bytes = codec::encode(&entry, shard, Realm::Live, None);
+        let entry = Arc::new(entry);
+        let (expected, wrote) = self.speculate(&entry, shard, now, number);
+        let partition = self.partition(shard);
+        self.lane(shard).pending.insert(number, ());
+        self.order[partition].push_back(number);
+        self.out.push(event_log::Entry {
+            topic: Topic::Ledger,
+            partition: partition as u32,
+            bytes: bytes.clone(),
+        });
+        self.out_numbers.push(number);
+        let pending = Pending { shard, entry, bytes, expected, wrote, waits, deadline, doubtful: false };
+        self.pending.insert(number, pending);
+    }
+
+    fn speculate(
+        &mut self,
+        entry: &Entry,
+        shard: Shard,
+        now: Millis,
+        proposal: u64,
+    ) -> ((Sequence, Outcome), Vec<coupon::state::Key>) {
+        let rules = self.ledger.rules();
+        let overlay = &mut self.lanes[usize::from(shard.0)].overlay;
+        overlay.depth += 1;
+        let base = self.ledger.shard(shard);
+        let at = At { shard, sequence: base.sequence + overlay.depth, time: base.time.max(now) };
+        let mut rows = Speculating { base, overlay, proposal, wrote: Vec::new() };
+        let outcome = fold(&mut rows, entry, at, rules);
+        ((at.sequence, outcome), rows.wrote)
+    }
+
+    /// What is due by the clock is proposed before anything is decided, so that no decision sees a lock whose time
+    /// is up as alive, or a budget as held by it.
+    pub fn propose_due(&mut self, wall: Millis) {
+        while let Some(due) = self.ledger.take_due(wall) {
+            let (merchant, command) = match due {
+                Due::Lock(merchant, lock) => (merchant, Command::ExpireLock(lock)),
+                Due::Coupons(merchant, stock, until) => (merchant, Command::ExpireCoupons(stock, until)),
+            };
+            let shard = merchant.shard();
+            if self.follow[self.partition(shard)].stopped.is_some() {
+                continue;
+            }
+            let now = self.now(shard, wall);
+            let view =
+                Speculative { base: self.ledger.shard(shard), overlay: &self.lanes[usize::from(shard.0)].overlay };
+            if let Ok(proposal) = decide(Scene { view: &view, merchant, now }, &command)
+                && !proposal.events.is_empty()
+            {
+                self.propose_record(merchant, proposal, None, now, Waits::Tick(due));
+            }
+        }
+    }
+
+    /// The records to append next, as one batch, with their numbers.
+    pub fn take_batch(&mut self, wall: Millis) -> (Vec<event_log::Entry>, Vec<u64>) {
+        for n in 0..self.lanes.len() {
+            if self.lanes[n].fences.is_empty() {
+                continue;
+            }
+            let shard = Shard(n as u8);
+            let (fences, refused) = std::mem::take(&mut self.lanes[n].fences).into_iter().unzip();
+            let entry = Entry::Fences(Fences { origin: self.origin(), fences });
+            let now = self.now(shard, wall);
+            self.propose(entry, shard, now, now + ATTEMPT_MS, Waits::Refused(refused));
+        }
+        (std::mem::take(&mut self.out), std::mem::take(&mut self.out_numbers))
+    }
+
+    /// Something waits to be appended.
+    pub fn has_batch(&self) -> bool {
+        !self.out.is_empty() || self.lanes.iter().any(|lane| !lane.fences.is_empty())
+    }
+
+    /// Folds what the log holds next; gives the answers that were waiting for it.
+    pub fn stored(&mut self, stored: &Stored, wall: Millis) {
+        let partition = stored.partition as usize;
+        if stored.offset != self.follow[partition].next {
+            let reason = format!("expected offset {}, read {}", self.follow[partition].next, stored.offset);
+            return self.stop(partition, reason);
+        }
+        let own = self.order[partition].front().copied().filter(|number| {
+            self.pending.get(number).is_some_and(|pending| pending.bytes == stored.bytes)
+        });
+        let (shard, entry, original_time) = match own {
+            Some(number) => {
+                self.order[partition].pop_front();
+                let pending = &self.pending[&number];
+                (pending.shard, Some(pending.entry.clone()), None)
+            }
+            None => match codec::decode(&stored.bytes) {
+                Ok((header, Decoded::Entry(entry))) => {
+                    (Shard(header.shard), Some(Arc::new(*entry)), header.original_time_ms)
+                }
+                Ok((header, Decoded::Foreign)) => (Shard(header.shard), None, header.original_time_ms),
+                Err(damage) => return self.stop(partition, format!("offset {}: {damage}", stored.offset)),
+            },
+        };
+        self.follow[partition].next = stored.offset + 1;
+        let time = original_time.unwrap_or(stored.append_time_ms);
+        let (at, outcome) = self.ledger.fold(shard, entry.as_deref(), stored.offset, time);
+        crate::metrics::folded(outcome);
+        let number = entry.as_ref().map(|entry| entry.origin()).filter(|o| o.instance == self.instance);
+        if let (Some(entry), true) = (&entry, self.feed) {
+            self.folded.push(crate::feed::Folded { at, entry: entry.clone(), outcome });
+        }
+        self.settle(shard, number.map(|origin| origin.number), at, outcome, wall);
+    }
+}
+
+/// Whether a void record's request is decided again: a fenced one is not, its caller has that refusal.
+fn decides_again(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Void(kind) if kind != GuardKind::Fences)
+}

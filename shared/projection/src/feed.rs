@@ -1,0 +1,28 @@
+//! Folded records for those who follow: what applied, in order per shard.
+
+use std::sync::Arc;
+
+use coupon::fold::{At, Outcome};
+use coupon::record::Entry;
+use crossbeam_channel::Sender;
+
+/// A record with what became of it.
+#[derive(Clone, Debug)]
+pub struct Folded {
+    /// Where it stands.
+    pub at: At,
+    /// The record.
+    pub entry: Arc<Entry>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What a follower receives.
+#[derive(Debug)]
+pub enum Feed {
+    /// The next record of its shard.
+    Record(Folded),
+    /// Everything before this is about to be forgotten by the ledger's own projection: a follower makes its own
+    /// copy durable, then answers. So a follower is never behind the projection that feeds it after a restart.
+    Barrier(Sender<()>),
+}

@@ -1,0 +1,122 @@
+//! Lists of what belongs together, for queries: kept in memory beside the rows, made anew from them.
+
+use std::hash::BuildHasherDefault;
+
+use coupon::event::Pseudonym;
+use coupon::id::MerchantId;
+use coupon::state::{Key, Row};
+use rustc_hash::{FxHashMap, FxHasher};
+
+/// What a list is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum List {
+    /// All merchants.
+    Merchants,
+    /// A merchant's stores.
+    Stores,
+    /// Its stocks.
+    Stocks,
+    /// A stock's batches.
+    Batches(u64),
+    /// Its coupons that have an owner.
+    Coupons,
+    /// A user's.
+    CouponsOfUser(Pseudonym),
+    /// A stock's.
+    CouponsOfStock(u64),
+    /// Its redemptions.
+    Redemptions,
+    /// A user's.
+    RedemptionsOfUser(Pseudonym),
+    /// A store's.
+    RedemptionsOfStore(u64),
+    /// A stock's.
+    RedemptionsOfStock(u64),
+    /// Its locks.
+    Locks,
+    /// Its operations.
+    Operations,
+}
+
+/// All lists; each holds numbers in the order in which they came.
+#[derive(Debug, Default)]
+pub struct Index {
+    lists: FxHashMap<(MerchantId, List), Vec<u64>>,
+    keys: std::collections::HashMap<MerchantId, Vec<[u8; 16]>, BuildHasherDefault<FxHasher>>,
+}
+
+impl Index {
+    /// The numbers of a list, oldest first.
+    pub fn list(&self, merchant: MerchantId, list: List) -> &[u64] {
+        self.lists.get(&(merchant, list)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The hashes of a merchant's key ids, oldest first; those without a merchant under the platform.
+    pub fn keys(&self, merchant: MerchantId) -> &[[u8; 16]] {
+        self.keys.get(&merchant).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes note of a changed row.
+    pub fn changed(&mut self, key: &Key, before: Option<&Row>, row: &Row) {
+        match (key, row) {
+            (Key::Coupon(merchant, number), Row::Coupon(coupon)) => {
+                let known = matches!(before, Some(Row::Coupon(old)) if old.user.is_some());
+                if let (Some(user), false) = (coupon.user, known) {
+                    self.push(*merchant, List::Coupons, *number);
+                    self.push(*merchant, List::CouponsOfUser(user), *number);
+                    self.push(*merchant, List::CouponsOfStock(coupon.stock), *number);
+                }
+            }
+            (Key::Redemption(merchant, number), Row::Redemption(row)) if before.is_none() => {
+                self.push(*merchant, List::Redemptions, *number);
+                if let Some(user) = row.user {
+                    self.push(*merchant, List::RedemptionsOfUser(user), *number);
+                }
+                if let Some(store) = row.store {
+                    self.push(*merchant, List::RedemptionsOfStore(store), *number);
+                }
+                for (i, part) in row.parts.iter().enumerate() {
+                    if !row.parts[..i].iter().any(|other| other.stock == part.stock) {
+                        self.push(*merchant, List::RedemptionsOfStock(part.stock), *number);
+                    }
+                }
+            }
+            (_, row) if before.is_none() => self.created(key, row),
+            _ => {}
+        }
+    }
+
+    fn created(&mut self, key: &Key, row: &Row) {
+        match (*key, row) {
+            (Key::Merchant(owner, of), Row::Merchant(_)) if owner == coupon::id::PLATFORM => {
+                self.push(owner, List::Merchants, u64::from(of.0));
+            }
+            (Key::ApiKey(owner, hash), Row::ApiKey(key)) => {
+                self.keys.entry(key.key.merchant.unwrap_or(owner)).or_default().push(hash);
+            }
+            (Key::Store(merchant, number), _) => self.push(merchant, List::Stores, number),
+            (Key::Stock(merchant, number), _) => self.push(merchant, List::Stocks, number),
+            (Key::Batch(merchant, number), Row::Batch(batch)) => {
+                self.push(merchant, List::Batches(batch.stock), number);
+            }
+            (Key::Lock(merchant, number), _) => self.push(merchant, List::Locks, number),
+            (Key::Operation(merchant, number), _) => self.push(merchant, List::Operations, number),
+            _ => {}
+        }
+    }
+
+    fn push(&mut self, merchant: MerchantId, list: List, number: u64) {
+        self.lists.entry((merchant, list)).or_default().push(number);
+    }
+
+    /// Puts lists that were filled in no order into the order of their numbers, which is the order of the records
+    /// that made them; a pool's coupons come by their numbers then.
+    pub fn sort(&mut self) {
+        for list in self.lists.values_mut() {
+            list.sort_unstable();
+        }
+        for keys in self.keys.values_mut() {
+            keys.sort_unstable();
+        }
+    }
+}

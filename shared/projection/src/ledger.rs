@@ -1,0 +1,175 @@
+//! All shards, folded: what queries read.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use coupon::fold::{At, Outcome, Rules, fold, record_time};
+use coupon::id::{MerchantId, SHARDS, Shard};
+use coupon::record::Entry;
+use coupon::state::{Key, Row, View};
+use coupon::terms::Millis;
+use event_log::Offset;
+
+use crate::index::Index;
+use crate::shard::ShardState;
+
+/// Something that a tick has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// A lock's time is up.
+    Lock(MerchantId, u64),
+    /// A stock's coupons with this end are over.
+    Coupons(MerchantId, u64, Millis),
+}
+
+/// Called with merchants' and keys' rows as they change.
+pub type Watcher = Box<dyn FnMut(&Key, &Row) + Send>;
+
+/// The folded ledger.
+pub struct Ledger {
+    shards: Vec<ShardState>,
+    /// Lists for queries.
+    pub index: Index,
+    due: BinaryHeap<Reverse<(Millis, Due)>>,
+    watcher: Option<Watcher>,
+    rules: Rules,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Ledger {
+    /// An empty ledger.
+    pub fn new() -> Self {
+        let shards = (0..SHARDS).map(|n| ShardState::new(Shard(n as u8))).collect();
+        Self { shards, index: Index::default(), due: BinaryHeap::new(), watcher: None, rules: Rules::default() }
+    }
+
+    /// An empty ledger that leaves one kind of guard out, for the tests that show what it is for.
+    pub fn without(rules: Rules) -> Self {
+        Self { rules, ..Self::new() }
+    }
+
+    /// By which rules it folds.
+    pub fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    /// Tells `watcher` of every merchant and key, now and as they change.
+    pub fn watch(&mut self, mut watcher: Watcher) {
+        for (key, row) in self.shards[0].rows() {
+            if matches!(row, Row::Merchant(_) | Row::ApiKey(_)) {
+                watcher(key, row);
+            }
+        }
+        self.watcher = Some(watcher);
+    }
+
+    /// One shard.
+    pub fn shard(&self, shard: Shard) -> &ShardState {
+        &self.shards[usize::from(shard.0)]
+    }
+
+    /// One shard, to be written.
+    pub fn shard_mut(&mut self, shard: Shard) -> &mut ShardState {
+        &mut self.shards[usize::from(shard.0)]
+    }
+
+    /// All shards.
+    pub fn shards(&self) -> impl Iterator<Item = &ShardState> {
+        self.shards.iter()
+    }
+
+    /// The state of a merchant.
+    pub fn of(&self, merchant: MerchantId) -> &ShardState {
+        self.shard(merchant.shard())
+    }
+
+    /// The rows that are in memory.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(ShardState::len).sum()
+    }
+
+    /// Nothing was ever folded.
+    pub fn is_empty(&self) -> bool {
+        self.shards.iter().all(ShardState::is_empty)
+    }
+
+    /// Folds the next record of a shard; a foreign one (`None`) counts and does nothing.
+    pub fn fold(&mut self, shard: Shard, entry: Option<&Entry>, offset: Offset, append_time: Millis) -> (At, Outcome) {
+        let rules = self.rules;
+        let state = &mut self.shards[usize::from(shard.0)];
+        let proposed_at = entry.and_then(Entry::proposed_at);
+        let at = At { shard, sequence: state.sequence + 1, time: record_time(state.time, append_time, proposed_at) };
+        let outcome = match entry {
+            Some(entry) => fold(state, entry, at, rules),
+            None => Outcome::Noted,
+        };
+        state.sequence = at.sequence;
+        state.time = at.time;
+        state.positions_mut().push(offset, at.time);
+        for (key, before) in state.take_changes() {
+            let Some(row) = state.get(&key) else { continue };
+            self.index.changed(&key, before.as_ref(), row);
+            schedule(&mut self.due, &key, before.as_ref(), row);
+            if let (Key::Merchant(..) | Key::ApiKey(..), Some(watcher)) = (&key, &mut self.watcher) {
+                watcher(&key, row);
+            }
+        }
+        (at, outcome)
+    }
+
+    /// After rows were read from disk: lists, and what is due.
+    pub fn restored(&mut self) {
+        let Self { shards, index, due, .. } = self;
+        for shard in shards.iter_mut() {
+            shard.take_dirty();
+            for (key, row) in shard.rows() {
+                index.changed(key, None, row);
+                schedule(due, key, None, row);
+            }
+        }
+        index.sort();
+    }
+
+    /// What is due at `now`, each once.
+    pub fn take_due(&mut self, now: Millis) -> Option<Due> {
+        if self.due.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            return self.due.pop().map(|Reverse((_, due))| due);
+        }
+        None
+    }
+
+    /// When something is due next.
+    pub fn next_due(&self) -> Option<Millis> {
+        self.due.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Offers something again later, since an attempt may have come to nothing.
+    pub fn due_again(&mut self, at: Millis, due: Due) {
+        self.due.push(Reverse((at, due)));
+    }
+}
+
+fn schedule(due: &mut BinaryHeap<Reverse<(Millis, Due)>>, key: &Key, before: Option<&Row>, row: &Row) {
+    match (*key, row) {
+        (Key::Lock(merchant, number), Row::Lock(lock)) if lock.end.is_none() => {
+            due.push(Reverse((lock.lock.expires_at, Due::Lock(merchant, number))));
+        }
+        (Key::Counts(merchant, stock), Row::Counts(counts)) => {
+            let known = match before {
+                Some(Row::Counts(old)) => old.claimed.as_slice(),
+                _ => &[],
+            };
+            for (until, _) in &counts.claimed {
+                if !known.iter().any(|(end, _)| end == until) {
+                    due.push(Reverse((*until, Due::Coupons(merchant, stock, *until))));
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,16 @@
+//! The owner of shards: decides against a speculative overlay, appends, folds, answers; sled behind it.
+//!
+//! Architecture invariant: an answer is given only after its own record and everything that it rests on is folded
+//! from the log. sled is a cache of the fold and can be thrown away at any time.
+
+pub mod codec;
+pub mod disk;
+pub mod engine;
+pub mod feed;
+pub mod handle;
+pub mod index;
+pub mod ledger;
+pub mod metrics;
+pub mod overlay;
+pub mod owner;
+pub mod shard;
