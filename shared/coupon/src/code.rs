@@ -33,6 +33,12 @@ const NO_DIGIT: u8 = 0xff;
 /// What each byte of an upper-case text means as a digit.
 const DIGITS: [u8; 256] = digits();
 
+/// Beyond ASCII and white space: the Unicode property Dash, after it the invisible hyphen, space and joiners that
+/// copying from a web page brings along.
+const BETWEEN: &str = "\u{58a}\u{5be}\u{1400}\u{1806}\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}\u{2015}\u{2053}\
+    \u{207b}\u{208b}\u{2212}\u{2e17}\u{2e1a}\u{2e3a}\u{2e3b}\u{2e40}\u{2e5d}\u{301c}\u{3030}\u{30a0}\u{fe31}\u{fe32}\
+    \u{fe58}\u{fe63}\u{ff0d}\u{10d6e}\u{10ead}\u{ad}\u{200b}\u{2060}\u{feff}";
+
 /// Characters of a generated code.
 const LENGTH: usize = 16;
 /// The longest text that is tried as a generated code, in bytes: ample for 16 wide characters and what stands between.
@@ -98,8 +104,7 @@ impl CodeKey {
     /// round function is pseudo-random (Luby and Rackoff, 1988; on small domains Black and Rogaway, *Ciphers with
     /// Arbitrary Finite Domains*, 2002). A permutation never gives two numbers one code, without any look-up.
     fn encipher(&self, number: u64) -> u64 {
-        let (left, right) =
-            (0..ROUNDS).fold(halves(number), |(left, right), i| (right, left ^ self.round(i, right)));
+        let (left, right) = (0..ROUNDS).fold(halves(number), |(left, right), i| (right, left ^ self.round(i, right)));
         left << HALF_BITS | right
     }
 
@@ -194,19 +199,9 @@ fn read_digits(mut bytes: impl Iterator<Item = u8>) -> Option<GeneratedForm> {
     bytes.next().is_none().then(|| GeneratedForm::from_bits(bits))
 }
 
-/// Whether a character only stands between others: white space, the Unicode property Dash, and the invisible hyphen,
-/// space and joiners that copying from a web page brings along.
+/// Whether a character only stands between others: white space, a hyphen, or one of `BETWEEN`.
 fn is_between(c: char) -> bool {
-    match c {
-        '-' | ' ' => true,
-        '\0'..='\x7f' => c.is_whitespace(),
-        '\u{ad}' | '\u{58a}' | '\u{5be}' | '\u{1400}' | '\u{1806}' | '\u{200b}' | '\u{2010}'..='\u{2015}' => true,
-        '\u{2053}' | '\u{2060}' | '\u{207b}' | '\u{208b}' | '\u{2212}' | '\u{2e17}' | '\u{2e1a}' => true,
-        '\u{2e3a}' | '\u{2e3b}' | '\u{2e40}' | '\u{2e5d}' | '\u{301c}' | '\u{3030}' | '\u{30a0}' => true,
-        '\u{fe31}' | '\u{fe32}' | '\u{fe58}' | '\u{fe63}' | '\u{feff}' | '\u{ff0d}' | '\u{10d6e}' => true,
-        '\u{10ead}' => true,
-        _ => c.is_whitespace(),
-    }
+    c == '-' || c.is_whitespace() || !c.is_ascii() && BETWEEN.contains(c)
 }
 
 const fn digits() -> [u8; 256] {

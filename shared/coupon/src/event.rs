@@ -57,7 +57,7 @@ pub enum Event {
     /// A redemption was taken back, in part or whole.
     RedemptionReversed(Box<Reversal>),
     /// A coupon is void.
-    CouponVoided(u64, String),
+    CouponVoided(Void),
     /// A stock's claimed coupons with this end are over; moves their count.
     CouponsExpired(u64, Millis),
     /// Work on many rows begins.
@@ -245,6 +245,8 @@ pub struct Claim {
     pub stock: u64,
     /// The printed code's number; otherwise the stock hands out one.
     pub printed: Option<u64>,
+    /// Its code is the merchant's own.
+    pub imported: bool,
     /// Whose it is.
     pub user: Pseudonym,
     /// First moment of use.
@@ -412,6 +414,19 @@ pub struct ReversedPart {
     pub state: CouponState,
     /// The sequence that last changed the coupon.
     pub previous: Sequence,
+}
+
+/// A void.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Void {
+    /// Which coupon.
+    pub coupon: u64,
+    /// Why.
+    pub reason: String,
+    /// The sequence that last changed the coupon.
+    pub previous: Sequence,
+    /// The lock that it ends, with which all its coupons are free again.
+    pub lock: Option<u64>,
 }
 
 /// A coupon's state.

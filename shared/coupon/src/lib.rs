@@ -10,6 +10,7 @@ pub mod decide;
 pub mod event;
 pub mod fold;
 pub mod hash;
+pub mod history;
 pub mod id;
 pub mod money;
 pub mod order;

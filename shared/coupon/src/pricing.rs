@@ -160,12 +160,7 @@ fn shares(basket: &Basket<'_>, coupon: &Applied<'_>) -> Result<Vec<LineShare>, P
     if shares.is_empty() { Err(PricingProblem::NothingEligible) } else { Ok(shares) }
 }
 
-fn units(
-    basket: &Basket<'_>,
-    sku: &str,
-    units: u64,
-    eligible: &[usize],
-) -> Result<Vec<LineShare>, PricingProblem> {
+fn units(basket: &Basket<'_>, sku: &str, units: u64, eligible: &[usize]) -> Result<Vec<LineShare>, PricingProblem> {
     let shares = basket.units(sku, units, eligible);
     let is_free = || eligible.iter().any(|&line| basket.is_free(line, sku));
     if shares.is_empty() && !is_free() { Err(PricingProblem::NothingEligible) } else { Ok(shares) }

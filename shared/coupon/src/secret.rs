@@ -89,7 +89,11 @@ mod tests {
     fn derived_keys_and_pseudonyms_are_kept() {
         let derived = derive(b"master", "code key", &[b"mer_0000007", &[1]]);
         let pseudonym = pseudonym(&PseudonymKey::new(&[7; 32]), "user", "u-1");
-        assert_eq!(hex::encode(derived), "d52eac62961ca993528e3301bef63844fcb320f02475105d331a04813db82879", "what is in the ledger depends on it");
+        assert_eq!(
+            hex::encode(derived),
+            "d52eac62961ca993528e3301bef63844fcb320f02475105d331a04813db82879",
+            "what is in the ledger depends on it"
+        );
         assert_eq!(hex::encode(pseudonym), "a001d78610d430d80ae0dcc43dfd36ab", "what is in the ledger depends on it");
     }
 

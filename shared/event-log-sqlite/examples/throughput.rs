@@ -47,7 +47,7 @@ impl Run {
         let (acked, acks) = channel();
         Ok(Self {
             log: SqliteLog::open(path, Options::default())?,
-            latency_us: Arc::new(Mutex::new(Histogram::new(3)?)),
+            latency_us: Arc::new(Mutex::new(Histogram::new_with_bounds(1, 60_000_000, 3)?)),
             acked,
             acks,
             appended: 0,

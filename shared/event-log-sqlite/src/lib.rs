@@ -32,6 +32,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use event_log::{Ack, AppendError, Entry, EventLog, Offset, ReadError, Stored, Topic, Waker};
 use parking_lot::Mutex;
@@ -53,6 +54,10 @@ pub struct Options {
     pub queue_bytes: usize,
     /// How much of the log's end is kept in memory for readers, in bytes, over all partitions.
     pub tail_bytes: usize,
+    /// The least time from the start of one commit to the start of the next. A commit writes the
+    /// last page of every table that it touches, so on a disk with a fast `fsync` many small ones
+    /// would cost several times the CPU of a few larger ones. A log at rest commits at once.
+    pub commit_interval: Duration,
     /// Called after the reason has been logged when the log cannot be written any more. The default
     /// ends the process with [`EXIT_CODE`]; anything else is for tests. If it returns, what was
     /// under way is answered with an unknown outcome and the log is closed.
@@ -60,12 +65,13 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// 8 partitions, 64 MiB of queue, 32 MiB of tail.
+    /// 8 partitions, 64 MiB of queue, 32 MiB of tail, 1 ms between commits.
     fn default() -> Self {
         Self {
             partitions: 8,
             queue_bytes: 64 << 20,
             tail_bytes: 32 << 20,
+            commit_interval: Duration::from_millis(1),
             on_fatal: fatal::end_process,
         }
     }
@@ -104,6 +110,9 @@ pub enum OpenError {
     /// The file is a `SQLite` database, but not a log.
     #[error("{} is not a log of counterfoil", .0.display())]
     Foreign(PathBuf),
+    /// The file system cannot share memory between processes, as those of networks cannot.
+    #[error("{} is on a file system that cannot hold a WAL", .0.display())]
+    NoWal(PathBuf),
     /// The file system refused something.
     #[error("{} cannot be opened: {source}", path.display())]
     Io {
@@ -172,6 +181,7 @@ impl SqliteLog {
         let checkpointer = spawn("log-checkpoint", own_lock, body).map_err(io_error)?;
         let parts = writer::Parts {
             partitions: options.partitions,
+            commit_interval: options.commit_interval,
             queue: Arc::clone(&queue),
             tail: Arc::clone(&tail),
             wakers: Arc::clone(&wakers),

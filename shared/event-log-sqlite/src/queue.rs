@@ -1,6 +1,7 @@
 //! What waits for the next commit.
 
 use std::mem;
+use std::time::Instant;
 
 use event_log::{Ack, AppendError, Entry};
 use parking_lot::{Condvar, Mutex};
@@ -66,15 +67,21 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits for batches and swaps them into `taken`, which is empty; false when there are none and
-    /// none can come.
-    pub(crate) fn take(&self, taken: &mut Vec<Batch>) -> bool {
+    /// Waits for batches, and until `not_before` unless the queue is closed; swaps them into
+    /// `taken`, which is empty. False when there are none and none can come.
+    pub(crate) fn take(&self, taken: &mut Vec<Batch>, not_before: Instant) -> bool {
         let mut state = self.state.lock();
         while state.batches.is_empty() {
             if state.closed {
                 return false;
             }
             self.filled.wait(&mut state);
+        }
+        while !state.closed {
+            let waited = self.filled.wait_until(&mut state, not_before);
+            if waited.timed_out() {
+                break;
+            }
         }
         mem::swap(&mut state.batches, taken);
         true

@@ -79,16 +79,21 @@ pub(crate) fn open_for_writing(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
         configure(&connection)?;
+        let mode: String =
+            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         connection.execute_batch(
-            "PRAGMA journal_mode = WAL;
-             PRAGMA synchronous = FULL;
+            "PRAGMA synchronous = FULL;
              PRAGMA fullfsync = ON;
              PRAGMA checkpoint_fullfsync = ON;
              PRAGMA wal_autocheckpoint = 0;",
         )?;
-        Ok(connection)
+        Ok((connection, mode))
     });
-    opened.map_err(|source| sqlite_error(path, source))
+    match opened {
+        Ok((connection, mode)) if mode == "wal" => Ok(connection),
+        Ok(_) => Err(OpenError::NoWal(path.to_owned())),
+        Err(source) => Err(sqlite_error(path, source)),
+    }
 }
 
 pub(crate) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {

@@ -3,7 +3,7 @@
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use event_log::{AppendError, Entry, Stored, Waker};
 use parking_lot::{Mutex, MutexGuard};
@@ -41,6 +41,7 @@ impl Wakers {
 /// What the writer shares with the others.
 pub(crate) struct Parts {
     pub(crate) partitions: u32,
+    pub(crate) commit_interval: Duration,
     pub(crate) queue: Arc<Queue>,
     pub(crate) tail: Arc<Tail>,
     pub(crate) wakers: Arc<Wakers>,
@@ -65,7 +66,9 @@ fn serve(connection: &Connection, ends: Vec<End>, parts: &mut Parts) {
     };
     let mut batches = Vec::new();
     let mut records = Vec::new();
-    while parts.queue.take(&mut batches) {
+    let mut not_before = Instant::now();
+    while parts.queue.take(&mut batches, not_before) {
+        not_before = Instant::now() + parts.commit_interval;
         if parts.failure.has_failed() {
             return fail(parts, batches, &"a checkpoint failed before");
         }
@@ -98,7 +101,7 @@ fn fail(parts: &Parts, taken: Vec<Batch>, error: &dyn std::fmt::Display) {
         (batch.ack)(Err(AppendError::OutcomeUnknown(error.to_string())));
     }
     let mut queued = Vec::new();
-    while parts.queue.take(&mut queued) {
+    while parts.queue.take(&mut queued, Instant::now()) {
         for batch in queued.drain(..) {
             (batch.ack)(Err(AppendError::Closed));
         }

@@ -22,7 +22,7 @@ pub enum Due {
     Coupons(MerchantId, u64, Millis),
 }
 
-/// Called with merchants' and keys' rows as they change.
+/// Called with merchants', keys' and imported codes' rows as they change.
 pub type Watcher = Box<dyn FnMut(&Key, &Row) + Send>;
 
 /// The folded ledger.
@@ -58,10 +58,10 @@ impl Ledger {
         self.rules
     }
 
-    /// Tells `watcher` of every merchant and key, now and as they change.
+    /// Tells `watcher` of every merchant, key and imported code, now and as they change.
     pub fn watch(&mut self, mut watcher: Watcher) {
-        for (key, row) in self.shards[0].rows() {
-            if matches!(row, Row::Merchant(_) | Row::ApiKey(_)) {
+        for (key, row) in self.shards.iter().flat_map(ShardState::rows) {
+            if watched(key) {
                 watcher(key, row);
             }
         }
@@ -115,7 +115,7 @@ impl Ledger {
             let Some(row) = state.get(&key) else { continue };
             self.index.changed(&key, before.as_ref(), row);
             schedule(&mut self.due, &key, before.as_ref(), row);
-            if let (Key::Merchant(..) | Key::ApiKey(..), Some(watcher)) = (&key, &mut self.watcher) {
+            if let (true, Some(watcher)) = (watched(&key), &mut self.watcher) {
                 watcher(&key, row);
             }
         }
@@ -152,6 +152,10 @@ impl Ledger {
     pub fn due_again(&mut self, at: Millis, due: Due) {
         self.due.push(Reverse((at, due)));
     }
+}
+
+fn watched(key: &Key) -> bool {
+    matches!(key, Key::Merchant(..) | Key::ApiKey(..) | Key::CodeText(..))
 }
 
 fn schedule(due: &mut BinaryHeap<Reverse<(Millis, Due)>>, key: &Key, before: Option<&Row>, row: &Row) {

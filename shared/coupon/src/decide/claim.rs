@@ -3,12 +3,12 @@
 use crate::calendar;
 use crate::command::{ClaimCommand, Claimed, CouponRef};
 use crate::decide::{Decided, Proposal, Scene};
-use crate::event::{Claim, CouponState, Event, StockState};
+use crate::event::{Claim, CouponState, Event, StockState, Void};
 use crate::fold::find_coupon;
 use crate::record::{Counter, Entity, Guard, Use};
 use crate::rejection::Rejection;
 use crate::state::{Coupon, Read, Stock, View};
-use crate::terms::{Millis, Validity};
+use crate::terms::{CodeMode, Millis, Validity};
 
 pub(super) fn claim<V: View + ?Sized>(scene: Scene<'_, V>, command: &ClaimCommand) -> Decided {
     let (number, printed) = match command.what {
@@ -53,6 +53,7 @@ pub(super) fn claim<V: View + ?Sized>(scene: Scene<'_, V>, command: &ClaimComman
     let event = Claim {
         stock: number,
         printed: printed.map(|(number, _)| number),
+        imported: stock.profile.terms.code_mode == CodeMode::Imported,
         user: command.user,
         valid_from,
         valid_until,
@@ -139,7 +140,8 @@ pub(super) fn void_coupon<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, re
     if coupon.state != CouponState::Locked && coupon.valid_until != Millis::MAX {
         guards.push(Guard::TimeIn(Millis::MIN, coupon.valid_until));
     }
-    Ok(Proposal { guards, events: vec![Event::CouponVoided(number, reason.to_owned())] })
+    let void = Void { coupon: number, reason: reason.to_owned(), previous: coupon.version, lock: coupon.lock };
+    Ok(Proposal { guards, events: vec![Event::CouponVoided(void)] })
 }
 
 impl<V: View + ?Sized> Scene<'_, V> {

@@ -19,7 +19,8 @@ use crate::state::{Read, Stock, View};
 use crate::terms::Millis;
 
 pub use bulk::CHUNK_ROWS;
-pub use redeem::{Evaluation, evaluate};
+pub use redeem::{Evaluation, evaluate, preview};
+pub use reverse::preview_reversal;
 
 /// Events, and the guards under which they hold.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -153,6 +153,12 @@ pub(crate) fn lines_hash(order: &Order) -> [u8; 16] {
     id_hash(&text)
 }
 
+/// What a redemption would come to, under its lock or without one.
+pub fn preview<V: View + ?Sized>(scene: Scene<'_, V>, usage: &UseCommand) -> Result<Evaluation, Refusal> {
+    let Some((number, token)) = usage.lock else { return evaluate(scene, usage) };
+    under_lock(scene, usage, number, token).map(|(guards, order, parts, _)| Evaluation { guards, order, parts })
+}
+
 pub(super) fn redeem<V: View + ?Sized>(scene: Scene<'_, V>, usage: &UseCommand) -> Decided {
     let (guards, order, parts, lock) = match usage.lock {
         Some((number, token)) => under_lock(scene, usage, number, token)?,

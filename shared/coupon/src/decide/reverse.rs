@@ -11,6 +11,15 @@ use crate::terms::Millis;
 const DAY_MS: Millis = 24 * 3600 * 1000;
 
 pub(super) fn reverse<V: View + ?Sized>(scene: Scene<'_, V>, command: &ReverseCommand) -> Decided {
+    let (guards, reversal) = preview_reversal(scene, command)?;
+    Ok(Proposal { guards, events: vec![Event::RedemptionReversed(Box::new(reversal))] })
+}
+
+/// What a reversal would give back, and under which guards.
+pub fn preview_reversal<V: View + ?Sized>(
+    scene: Scene<'_, V>,
+    command: &ReverseCommand,
+) -> Result<(Vec<Guard>, Reversal), Refusal> {
     let row = scene.view.redemption(scene.merchant, command.redemption).ok_or(Rejection::RedemptionNotFound)?;
     let left = |part: &RedeemedPart| part.uses - part.uses_reversed;
     if row.parts.iter().all(|part| left(part) == 0) {
@@ -34,7 +43,7 @@ pub(super) fn reverse<V: View + ?Sized>(scene: Scene<'_, V>, command: &ReverseCo
     }
     guards.push(Guard::TimeIn(Millis::MIN, until));
     let reversed: u32 = parts.iter().map(|part| part.uses).sum();
-    let event = Reversal {
+    let reversal = Reversal {
         redemption: command.redemption,
         whole: reversed == row.parts.iter().map(left).sum::<u32>(),
         parts,
@@ -42,7 +51,7 @@ pub(super) fn reverse<V: View + ?Sized>(scene: Scene<'_, V>, command: &ReverseCo
         reason: command.reason.clone(),
         note: command.note.clone(),
     };
-    Ok(Proposal { guards, events: vec![Event::RedemptionReversed(Box::new(event))] })
+    Ok((guards, reversal))
 }
 
 fn chosen(row: &RedemptionRow, coupons: &[(u64, Option<u32>)]) -> Result<Vec<(usize, u64, u32)>, Refusal> {

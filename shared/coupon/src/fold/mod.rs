@@ -188,7 +188,7 @@ impl<R: Rows> Scope<'_, R> {
             Event::LockExpired(lock) => self.lock_ended(*lock, crate::state::LockEnd::Expired),
             Event::CouponsRedeemed(redemption) => self.redeemed(redemption),
             Event::RedemptionReversed(reversal) => self.reversed(reversal),
-            Event::CouponVoided(coupon, _) => self.coupon_voided(*coupon),
+            Event::CouponVoided(void) => self.coupon_voided(void.coupon),
             Event::CouponsExpired(stock, until) => self.coupons_expired(*stock, *until),
             Event::OperationStarted(operation) => self.operation_started(operation),
             Event::CodesImported(chunk) => self.codes_imported(chunk),

@@ -45,7 +45,11 @@ fn a_value() -> impl Strategy<Value = Value> {
             }
         ),
         (1..=10_000_u32, minimum(), prop::option::of(amount())).prop_map(
-            |(percent_off_bp, minimum_spend, maximum_off)| Value::Discount { percent_off_bp, minimum_spend, maximum_off }
+            |(percent_off_bp, minimum_spend, maximum_off)| Value::Discount {
+                percent_off_bp,
+                minimum_spend,
+                maximum_off
+            }
         ),
         sku().prop_map(|sku| Value::GroupBuy { sku, deal_price: 1, list_price: 2 }),
         (sku(), 1..4_u32).prop_map(|(sku, quantity)| Value::Gift { sku, quantity }),
@@ -56,8 +60,7 @@ fn a_value() -> impl Strategy<Value = Value> {
 
 fn an_applies_to() -> impl Strategy<Value = AppliesTo> {
     let some = || prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(sku(), 1..3)];
-    (some(), some(), some())
-        .prop_map(|(skus, categories, except_skus)| AppliesTo { skus, categories, except_skus })
+    (some(), some(), some()).prop_map(|(skus, categories, except_skus)| AppliesTo { skus, categories, except_skus })
 }
 
 fn coupons() -> impl Strategy<Value = Vec<(Value, AppliesTo, u32)>> {

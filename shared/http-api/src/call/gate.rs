@@ -7,23 +7,25 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Uri};
+use http::{HeaderName, Uri};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Call, Retained, TestOutcome};
+use super::headers::{
+    check_clock, check_content_type, credentials, idempotency_key, test_outcome, wrong_signature,
+};
+use super::{Call, Retained};
 use crate::arrival;
 use crate::auth::{Key, KeyDirectory};
-use crate::idempotency::{IDEMPOTENCY_KEY, IdempotencyKey};
+use crate::idempotency::IDEMPOTENCY_KEY;
 use crate::nonce::{NonceStore, Seen};
 use crate::problem::{Code, Problem, Result};
 use crate::quota::Limiters;
 use crate::request_id::RequestId;
-use crate::signature::{AuthorizationHeader, SCHEME, SignedParts, TOLERANCE_SECONDS};
+use crate::signature::{AuthorizationHeader, SCHEME, SignedParts};
 use crate::signature_check::CheckLimiter;
-use crate::time::{format_ms, system_clock_ms};
+use crate::time::system_clock_ms;
 
 /// The header by which test merchants force outcomes.
 pub const COUNTERFOIL_TEST: HeaderName = HeaderName::from_static("counterfoil-test");
@@ -97,7 +99,12 @@ impl Gate {
             limits,
             checks: CheckLimiter::default(),
             clock,
-            buffered: Arc::new(Semaphore::new(limits.buffered_bytes.div_ceil(1024).min(Semaphore::MAX_PERMITS))),
+            buffered: Arc::new(Semaphore::new(
+                limits
+                    .buffered_bytes
+                    .div_ceil(1024)
+                    .min(Semaphore::MAX_PERMITS),
+            )),
         }
     }
 
@@ -116,7 +123,7 @@ impl Gate {
         let caller = self.live_key(&credentials, received_at_ms)?;
         check_clock(&credentials, received_at_ms)?;
         let (body, permit) = self.read(body, limit).await?;
-        if !self.is_signed(&caller, &credentials, &parts, &uri, &body) {
+        if !is_signed(&caller, &credentials, &parts, &uri, &body) {
             return Err(wrong_signature(&credentials));
         }
         self.remember_nonce(&credentials, received_at_ms)?;
@@ -127,15 +134,29 @@ impl Gate {
         let test_outcome = test_outcome(&parts.headers, &caller)?;
         Ok(Call {
             caller,
-            request_id: arrival::request_id().unwrap_or_else(|| RequestId::from_headers(&parts.headers)),
+            request_id: arrival::request_id()
+                .unwrap_or_else(|| RequestId::from_headers(&parts.headers)),
             idempotency_key,
             method: parts.method,
             uri,
             body,
             test_outcome,
             received_at_ms,
-            retained: Arc::new(Retained { gate: self, _permit: permit }),
+            retained: Arc::new(Retained {
+                gate: self,
+                _permit: permit,
+            }),
         })
+    }
+
+    /// The JSON body of a call that anybody may make.
+    pub(crate) async fn read_unsigned(&self, request: Request) -> Result<Bytes> {
+        let (parts, body) = request.into_parts();
+        check_content_type(&parts.headers, BodyKind::Json)?;
+        // Without the permit: nothing that waits for others happens between here and the answer.
+        self.read(body, self.limits.json_bytes)
+            .await
+            .map(|(body, _)| body)
     }
 
     fn body_limit(&self, kind: BodyKind) -> usize {
@@ -148,7 +169,8 @@ impl Gate {
     fn live_key(&self, credentials: &AuthorizationHeader<'_>, now_ms: i64) -> Result<Arc<Key>> {
         let key = self.directory.find(credentials.key_id());
         let key = key.filter(|key| key.expires_at_ms.is_none_or(|end| now_ms < end));
-        let key = key.ok_or_else(|| Problem::of(Code::KeyUnknown).pointer("/headers/authorization"))?;
+        let key =
+            key.ok_or_else(|| Problem::of(Code::KeyUnknown).pointer("/headers/authorization"))?;
         if key.livemode && matches!(credentials, AuthorizationHeader::Bearer { .. }) {
             let detail = format!("Bearer authorization is for test keys; sign with {SCHEME}.");
             return Err(Problem::new(Code::TestModeOnly, detail).pointer("/headers/authorization"));
@@ -156,14 +178,21 @@ impl Gate {
         Ok(key)
     }
 
-    async fn read(&self, mut body: Body, limit: usize) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
+    async fn read(
+        &self,
+        mut body: Body,
+        limit: usize,
+    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
         let reading = async {
             let mut first: Option<Bytes> = None;
             let mut rest = BytesMut::new();
             let mut permit = None;
             while let Some(frame) = body.frame().await {
-                let frame = frame.map_err(|_| Problem::new(Code::RequestTimeout, "The body broke off."))?;
-                let Ok(data) = frame.into_data() else { continue };
+                let frame =
+                    frame.map_err(|_| Problem::new(Code::RequestTimeout, "The body broke off."))?;
+                let Ok(data) = frame.into_data() else {
+                    continue;
+                };
                 let length = first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len();
                 if length > limit {
                     return Err(too_large(limit));
@@ -182,10 +211,15 @@ impl Gate {
             Ok((body, permit))
         };
         let slow = |_| {
-            let detail = format!("The body did not arrive within {} s.", self.limits.read_timeout.as_secs());
+            let detail = format!(
+                "The body did not arrive within {} s.",
+                self.limits.read_timeout.as_secs()
+            );
             Problem::new(Code::RequestTimeout, detail)
         };
-        tokio::time::timeout(self.limits.read_timeout, reading).await.map_err(slow)?
+        tokio::time::timeout(self.limits.read_timeout, reading)
+            .await
+            .map_err(slow)?
     }
 
     fn grow(&self, permit: &mut Option<OwnedSemaphorePermit>, length: usize) -> Result<()> {
@@ -197,8 +231,15 @@ impl Gate {
         if missing == 0 {
             return Ok(());
         }
-        let full = |_| Problem::new(Code::Overloaded, "Too many large bodies are being read at once.");
-        let more = Arc::clone(&self.buffered).try_acquire_many_owned(missing as u32).map_err(full)?;
+        let full = |_| {
+            Problem::new(
+                Code::Overloaded,
+                "Too many large bodies are being read at once.",
+            )
+        };
+        let more = Arc::clone(&self.buffered)
+            .try_acquire_many_owned(missing as u32)
+            .map_err(full)?;
         match permit {
             Some(permit) => permit.merge(more),
             None => *permit = Some(more),
@@ -206,125 +247,71 @@ impl Gate {
         Ok(())
     }
 
-    fn is_signed(
-        &self,
-        caller: &Key,
-        credentials: &AuthorizationHeader<'_>,
-        parts: &Parts,
-        uri: &Uri,
-        body: &[u8],
-    ) -> bool {
-        match credentials {
-            AuthorizationHeader::Bearer { secret, .. } => caller.secret.matches(secret),
-            AuthorizationHeader::Signed { timestamp, nonce, signature, .. } => {
-                let key = parts.headers.get(IDEMPOTENCY_KEY).map_or(Ok(""), |value| value.to_str());
-                let parts = SignedParts {
-                    method: parts.method.as_str(),
-                    path_and_query: target(uri),
-                    timestamp,
-                    nonce,
-                    idempotency_key: key.unwrap_or_default(),
-                    body,
-                };
-                caller.secret.verify(&parts, signature)
-            }
-        }
-    }
-
     fn remember_nonce(&self, credentials: &AuthorizationHeader<'_>, now_ms: i64) -> Result<()> {
-        let AuthorizationHeader::Signed { key_id, nonce, timestamp_seconds, .. } = credentials else { return Ok(()) };
-        match self.nonces.remember(key_id, nonce, *timestamp_seconds, now_ms.div_euclid(1000)) {
+        let AuthorizationHeader::Signed {
+            key_id,
+            nonce,
+            timestamp_seconds,
+            ..
+        } = credentials
+        else {
+            return Ok(());
+        };
+        match self
+            .nonces
+            .remember(key_id, nonce, *timestamp_seconds, now_ms.div_euclid(1000))
+        {
             Seen::First => Ok(()),
             Seen::Again => Err(Problem::of(Code::NonceReused).pointer("/headers/authorization")),
-            Seen::Full => Err(Problem::new(Code::Overloaded, "The memory of nonces is full.").retry_after(10)),
+            Seen::Full => {
+                Err(Problem::new(Code::Overloaded, "The memory of nonces is full.").retry_after(10))
+            }
         }
     }
 }
 
 /// Path and query as sent.
 pub(super) fn target(uri: &Uri) -> &str {
-    uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
+    uri.path_and_query()
+        .map_or("/", http::uri::PathAndQuery::as_str)
 }
 
-fn check_content_type(headers: &HeaderMap, kind: BodyKind) -> Result<()> {
-    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim();
-    let (fits, wanted) = match kind {
-        BodyKind::Json => (essence.eq_ignore_ascii_case("application/json"), "application/json"),
-        BodyKind::Upload => (super::UploadFormat::of(essence).is_some(), "text/csv or application/x-ndjson"),
-    };
-    if fits {
-        return Ok(());
-    }
-    let detail = format!("The body must be sent with Content-Type {wanted}.");
-    Err(Problem::new(Code::UnsupportedMediaType, detail).pointer("/headers/content-type"))
-}
-
-fn credentials(headers: &HeaderMap) -> Result<AuthorizationHeader<'_>> {
-    let missing = |detail: &str| Problem::new(Code::SignatureMissing, detail).pointer("/headers/authorization");
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values.next().ok_or_else(|| missing(Code::SignatureMissing.cause()))?;
-    if values.next().is_some() {
-        return Err(missing("There is more than one Authorization header."));
-    }
-    AuthorizationHeader::parse(value.to_str().map_err(|_| missing("The Authorization header is not ASCII."))?)
-}
-
-fn check_clock(credentials: &AuthorizationHeader<'_>, now_ms: i64) -> Result<()> {
-    let AuthorizationHeader::Signed { timestamp_seconds, .. } = credentials else { return Ok(()) };
-    let now_seconds = now_ms.div_euclid(1000);
-    let difference = timestamp_seconds - now_seconds;
-    if difference.abs() <= TOLERANCE_SECONDS {
-        return Ok(());
-    }
-    let side = if difference < 0 { "behind" } else { "ahead of" };
-    let detail = format!(
-        "The timestamp is {} s {side} the server's clock, which says {}; {TOLERANCE_SECONDS} s are tolerated.",
-        difference.abs(),
-        format_ms(now_ms)
-    );
-    Err(Problem::new(Code::TimestampOutOfRange, detail)
-        .pointer("/headers/authorization")
-        .with("server_time", format_ms(now_ms))
-        .with("server_time_seconds", now_seconds))
-}
-
-fn wrong_signature(credentials: &AuthorizationHeader<'_>) -> Problem {
-    let detail = match credentials {
-        AuthorizationHeader::Bearer { .. } => "The secret is not that of the key.",
-        AuthorizationHeader::Signed { .. } => Code::SignatureInvalid.cause(),
-    };
-    Problem::new(Code::SignatureInvalid, detail).pointer("/headers/authorization")
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>> {
-    const POINTER: &str = "/headers/idempotency-key";
-    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(Problem::new(Code::InvalidField, "There is more than one Idempotency-Key.").pointer(POINTER));
-    }
-    IdempotencyKey::parse(value.to_str().unwrap_or_default(), POINTER).map(Some)
-}
-
-fn test_outcome(headers: &HeaderMap, caller: &Key) -> Result<Option<TestOutcome>> {
-    const POINTER: &str = "/headers/counterfoil-test";
-    let Some(value) = headers.get(COUNTERFOIL_TEST) else { return Ok(None) };
-    if caller.livemode {
-        return Err(Problem::of(Code::TestModeOnly).pointer(POINTER));
-    }
-    let outcome = match value.as_bytes() {
-        b"outcome_unknown" => TestOutcome::OutcomeUnknown,
-        b"drop_response" => TestOutcome::DropResponse,
-        _ => {
-            let detail = "Counterfoil-Test must be outcome_unknown or drop_response.";
-            return Err(Problem::new(Code::InvalidField, detail).pointer(POINTER));
+fn is_signed(
+    caller: &Key,
+    credentials: &AuthorizationHeader<'_>,
+    parts: &Parts,
+    uri: &Uri,
+    body: &[u8],
+) -> bool {
+    match credentials {
+        AuthorizationHeader::Bearer { secret, .. } => caller.secret.matches(secret),
+        AuthorizationHeader::Signed {
+            timestamp,
+            nonce,
+            signature,
+            ..
+        } => {
+            let key = parts
+                .headers
+                .get(IDEMPOTENCY_KEY)
+                .map_or(Ok(""), |value| value.to_str());
+            let parts = SignedParts {
+                method: parts.method.as_str(),
+                path_and_query: target(uri),
+                timestamp,
+                nonce,
+                idempotency_key: key.unwrap_or_default(),
+                body,
+            };
+            caller.secret.verify(&parts, signature)
         }
-    };
-    arrival::leave_test_outcome(outcome);
-    Ok(Some(outcome))
+    }
 }
 
 fn too_large(limit: usize) -> Problem {
-    Problem::new(Code::BodyTooLarge, format!("The body may have at most {limit} bytes.")).with("limit_bytes", limit)
+    Problem::new(
+        Code::BodyTooLarge,
+        format!("The body may have at most {limit} bytes."),
+    )
+    .with("limit_bytes", limit)
 }

@@ -1,6 +1,7 @@
 //! The call: what a handler is given of a request that has passed the gate, and what it may ask of it.
 
 mod gate;
+mod headers;
 mod segment;
 
 use std::sync::Arc;
@@ -20,8 +21,8 @@ use crate::page::Page;
 use crate::problem::{Code, Problem, Result};
 use crate::quota::QuotaClass;
 use crate::request_id::RequestId;
-pub use gate::{BodyLimits, COUNTERFOIL_TEST, ClockMs, Gate};
 use gate::BodyKind;
+pub use gate::{BodyLimits, COUNTERFOIL_TEST, ClockMs, Gate};
 pub use segment::{Segment, path_id};
 
 /// An authenticated call. As a handler's last argument it admits the request; the state must give an `Arc<Gate>`.
@@ -98,7 +99,9 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
-        Arc::<Gate>::from_ref(state).admit(request, BodyKind::Json).await
+        Arc::<Gate>::from_ref(state)
+            .admit(request, BodyKind::Json)
+            .await
     }
 }
 
@@ -110,11 +113,20 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
-        let essence = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let essence = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         let format = UploadFormat::of(essence.split(';').next().unwrap_or_default().trim());
-        let call = Arc::<Gate>::from_ref(state).admit(request, BodyKind::Upload).await?;
+        let call = Arc::<Gate>::from_ref(state)
+            .admit(request, BodyKind::Upload)
+            .await?;
         // Only an empty body gets here without a type.
-        Ok(Self { call, format: format.unwrap_or(UploadFormat::Csv) })
+        Ok(Self {
+            call,
+            format: format.unwrap_or(UploadFormat::Csv),
+        })
     }
 }
 
@@ -124,16 +136,26 @@ impl Call {
         if roles.iter().any(|&role| self.caller.role.covers(role)) {
             return Ok(());
         }
-        let names: Vec<&str> =
-            Role::ALL.into_iter().filter(|able| roles.iter().any(|&role| able.covers(role))).map(Role::as_str).collect();
-        let detail = format!("The key's role is {}; this call is for {}.", self.caller.role.as_str(), names.join(", "));
+        let names: Vec<&str> = Role::ALL
+            .into_iter()
+            .filter(|able| roles.iter().any(|&role| able.covers(role)))
+            .map(Role::as_str)
+            .collect();
+        let detail = format!(
+            "The key's role is {}; this call is for {}.",
+            self.caller.role.as_str(),
+            names.join(", ")
+        );
         Err(Problem::new(Code::RoleForbidden, detail).with("roles", names))
     }
 
     /// The merchant of the key; keys without one may not make calls that belong to a merchant.
     pub fn merchant(&self) -> Result<MerchantId> {
         self.caller.merchant.ok_or_else(|| {
-            Problem::new(Code::RoleForbidden, "The key belongs to no merchant, and this call is for a merchant's keys.")
+            Problem::new(
+                Code::RoleForbidden,
+                "The key belongs to no merchant, and this call is for a merchant's keys.",
+            )
         })
     }
 
@@ -149,7 +171,9 @@ impl Call {
 
     /// The store of the call: the given one if the key may act for it; the key's own if it is bound to just one.
     pub fn store(&self, given: Option<StoreId>) -> Result<Option<StoreId>> {
-        let Some(bound) = self.caller.store_ids.as_deref() else { return Ok(given) };
+        let Some(bound) = self.caller.store_ids.as_deref() else {
+            return Ok(given);
+        };
         match (given, bound) {
             (Some(store), _) if bound.contains(&store) => Ok(Some(store)),
             (Some(_), _) => Err(Problem::of(Code::StoreForbidden).pointer("/store_id")),
@@ -163,25 +187,38 @@ impl Call {
 
     /// Refuses live keys.
     pub fn require_test_mode(&self) -> Result<()> {
-        if self.caller.livemode { Err(Problem::of(Code::TestModeOnly)) } else { Ok(()) }
+        if self.caller.livemode {
+            Err(Problem::of(Code::TestModeOnly))
+        } else {
+            Ok(())
+        }
     }
 
     /// Refuses test keys.
     pub fn require_livemode(&self) -> Result<()> {
-        if self.caller.livemode { Ok(()) } else { Err(Problem::of(Code::LivemodeRequired)) }
+        if self.caller.livemode {
+            Ok(())
+        } else {
+            Err(Problem::of(Code::LivemodeRequired))
+        }
     }
 
     /// The idempotency key, for calls that change coupons.
     pub fn require_idempotency_key(&self) -> Result<&IdempotencyKey> {
-        self.idempotency_key
-            .as_ref()
-            .ok_or_else(|| Problem::of(Code::IdempotencyKeyMissing).pointer("/headers/idempotency-key"))
+        self.idempotency_key.as_ref().ok_or_else(|| {
+            Problem::of(Code::IdempotencyKeyMissing).pointer("/headers/idempotency-key")
+        })
     }
 
     /// Takes one call from the merchant's quota; keys without a merchant have none.
     pub fn limit(&self, class: QuotaClass) -> Result<()> {
-        let Some(merchant) = self.caller.merchant else { return Ok(()) };
-        self.retained.gate.limiters.take(merchant, class, &self.caller.quotas)
+        let Some(merchant) = self.caller.merchant else {
+            return Ok(());
+        };
+        self.retained
+            .gate
+            .limiters
+            .take(merchant, class, &self.caller.quotas)
     }
 
     /// The JSON body.
@@ -191,7 +228,11 @@ impl Call {
 
     /// The JSON body, where none at all means `{}`.
     pub fn parse_optional<T: DeserializeOwned>(&self) -> Result<Parsed<T>> {
-        let json = if self.body.is_empty() { b"{}" } else { &self.body[..] };
+        let json = if self.body.is_empty() {
+            b"{}"
+        } else {
+            &self.body[..]
+        };
         body::parse(json, self.target())
     }
 

@@ -25,7 +25,10 @@ pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/docs/errors", get(|| async { Html(index()) }))
         .route("/docs/errors/", get(|| async { Html(index()) }))
-        .route("/docs/errors/{code}", get(|Path(name): Path<String>| async move { page_of(&name) }))
+        .route(
+            "/docs/errors/{code}",
+            get(|Path(name): Path<String>| async move { page_of(&name) }),
+        )
 }
 
 fn page_of(name: &str) -> Response {
@@ -83,13 +86,21 @@ fn prose(text: &str) -> String {
     let mut html = String::with_capacity(text.len() + 64);
     for (i, part) in text.split('`').enumerate() {
         let part = escaped(part);
-        let _ = if i % 2 == 1 { write!(html, "<code>{part}</code>") } else { write!(html, "{part}") };
+        let _ = if i % 2 == 1 {
+            write!(html, "<code>{part}</code>")
+        } else {
+            write!(html, "{part}")
+        };
     }
     html
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 #[cfg(test)]
@@ -106,7 +117,10 @@ mod tests {
             let response = fetch(router(), &path).await;
             assert_eq!(response.status(), 200);
             let page = text(response).await;
-            assert!(page.contains("lang=\"en\"") && page.contains(code.as_str()), "{code}");
+            assert!(
+                page.contains("lang=\"en\"") && page.contains(code.as_str()),
+                "{code}"
+            );
         }
     }
 

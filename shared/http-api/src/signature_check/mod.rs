@@ -2,12 +2,16 @@
 //! authenticate, so the call takes no key; it never shows a signature or a secret, and for live keys not even the
 //! string that it expects.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use axum::extract::{Request, State};
 use dashmap::DashMap;
 use serde::{Deserialize, Serialize};
 
+use crate::body;
 use crate::call::Gate;
+use crate::idempotency::Answer;
 use crate::problem::{Code, Problem, Result};
 use crate::signature::{SignedParts, TOLERANCE_SECONDS, is_nonce, parse_hex, parse_timestamp};
 use crate::time::format_ms;
@@ -47,7 +51,7 @@ pub struct SignatureCheck {
 
 /// A text that may be written as a number.
 #[derive(Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be Unix seconds")]
 pub enum Text {
     /// `"1764000000"`.
     Text(String),
@@ -120,15 +124,29 @@ impl CheckLimiter {
             *entry = (now, 0);
         }
         entry.1 = entry.1.saturating_add(1);
-        if entry.1 > CHECKS { Err(refused()) } else { Ok(()) }
+        if entry.1 > CHECKS {
+            Err(refused())
+        } else {
+            Ok(())
+        }
     }
+}
+
+/// The handler of `POST /v1/signature-checks`; it authenticates nobody.
+pub async fn post(State(gate): State<Arc<Gate>>, request: Request) -> Result<Answer> {
+    let json = gate.read_unsigned(request).await?;
+    let check = body::parse::<SignatureCheck>(&json, ("POST", "/v1/signature-checks"))?.body;
+    Answer::ok(&gate.check_signature(&check)?)
 }
 
 impl Gate {
     /// Says what is wrong with a signature.
     pub fn check_signature(&self, check: &SignatureCheck) -> Result<SignatureReport> {
         if check.key_id.is_empty() || check.key_id.len() > 64 {
-            return Err(Problem::new(Code::InvalidField, "/key_id must have 1 to 64 characters.").pointer("/key_id"));
+            return Err(
+                Problem::new(Code::InvalidField, "/key_id must have 1 to 64 characters.")
+                    .pointer("/key_id"),
+            );
         }
         self.checks.take(&check.key_id)?;
         let now_ms = (self.clock)();
@@ -152,10 +170,14 @@ impl Gate {
             compare(&parts, signed, &mut problems);
         }
         match &key {
-            None => problems.push(PartProblem { part: Part::Key, detail: Code::KeyUnknown.cause().to_owned() }),
+            None => problems.push(PartProblem {
+                part: Part::Key,
+                detail: Code::KeyUnknown.cause().to_owned(),
+            }),
             Some(key) => {
                 let given = check.signature.to_ascii_lowercase();
-                let fits = parse_hex(&given).is_some_and(|signature| key.secret.verify(&parts, &signature));
+                let fits = parse_hex(&given)
+                    .is_some_and(|signature| key.secret.verify(&parts, &signature));
                 problems.extend(judge_signature(check, fits, &given));
             }
         }
@@ -170,12 +192,23 @@ impl Gate {
 }
 
 fn judge_signature(check: &SignatureCheck, fits: bool, lower: &str) -> Option<PartProblem> {
-    let problem = |part, detail: &str| Some(PartProblem { part, detail: detail.to_owned() });
+    let problem = |part, detail: &str| {
+        Some(PartProblem {
+            part,
+            detail: detail.to_owned(),
+        })
+    };
     if parse_hex(lower).is_none() {
-        return problem(Part::Signature, "The signature must be 64 hex digits, lower case; it is not base64.");
+        return problem(
+            Part::Signature,
+            "The signature must be 64 hex digits, lower case; it is not base64.",
+        );
     }
     if fits && lower != check.signature {
-        return problem(Part::Signature, "The signature is right, but must be written in lower case.");
+        return problem(
+            Part::Signature,
+            "The signature is right, but must be written in lower case.",
+        );
     }
     if fits {
         return None;
@@ -196,12 +229,24 @@ fn check_form(parts: &SignedParts<'_>, now_ms: i64, problems: &mut Vec<PartProbl
     let mut add = |part, detail: String| problems.push(PartProblem { part, detail });
     let now_seconds = now_ms.div_euclid(1000);
     match parse_timestamp(parts.timestamp) {
-        None => add(Part::Time, "The timestamp must be Unix seconds in decimal digits, not milliseconds.".to_owned()),
+        None => add(
+            Part::Time,
+            "The timestamp must be Unix seconds in decimal digits, not milliseconds.".to_owned(),
+        ),
         Some(seconds) if (seconds - now_seconds).abs() > TOLERANCE_SECONDS => {
             let milliseconds = seconds / 1000 > now_seconds / 2 && seconds > now_seconds * 100;
-            let hint = if milliseconds { " It seems to be in milliseconds." } else { "" };
+            let hint = if milliseconds {
+                " It seems to be in milliseconds."
+            } else {
+                ""
+            };
             let difference = seconds - now_seconds;
-            add(Part::Time, format!("The timestamp is {difference} s off; {TOLERANCE_SECONDS} are tolerated.{hint}"));
+            add(
+                Part::Time,
+                format!(
+                    "The timestamp is {difference} s off; {TOLERANCE_SECONDS} are tolerated.{hint}"
+                ),
+            );
         }
         Some(_) => {}
     }
@@ -209,16 +254,39 @@ fn check_form(parts: &SignedParts<'_>, now_ms: i64, problems: &mut Vec<PartProbl
         add(Part::Method, "The method must be in capitals.".to_owned());
     }
     if !parts.path_and_query.starts_with('/') {
-        add(Part::Path, "The path must begin with a slash, without scheme and host, with the query as sent.".to_owned());
+        add(
+            Part::Path,
+            "The path must begin with a slash, without scheme and host, with the query as sent."
+                .to_owned(),
+        );
     }
     if !is_nonce(parts.nonce) {
-        add(Part::Nonce, "The nonce must be 16 to 64 of A-Za-z0-9_-".to_owned());
+        add(
+            Part::Nonce,
+            "The nonce must be 16 to 64 of A-Za-z0-9_-".to_owned(),
+        );
     }
     let key = parts.idempotency_key;
     if !key.is_empty() && crate::idempotency::IdempotencyKey::parse(key, "").is_err() {
-        add(Part::IdempotencyKey, "The idempotency key must be 1 to 128 of A-Za-z0-9_.:-".to_owned());
+        add(
+            Part::IdempotencyKey,
+            "The idempotency key must be 1 to 128 of A-Za-z0-9_.:-".to_owned(),
+        );
     }
 }
+
+/// The lines of a string to sign.
+const LINES: [(Part, &str); 6] = [
+    (Part::Method, "method"),
+    (Part::Path, "path with query"),
+    (Part::Time, "timestamp"),
+    (Part::Nonce, "nonce"),
+    (
+        Part::IdempotencyKey,
+        "idempotency key (an empty line if there is none)",
+    ),
+    (Part::Body, "body with one line feed after it"),
+];
 
 /// Compares line by line: the first five lines hold no line break, the body is what remains.
 fn compare(parts: &SignedParts<'_>, signed: &str, problems: &mut Vec<PartProblem>) {
@@ -226,14 +294,6 @@ fn compare(parts: &SignedParts<'_>, signed: &str, problems: &mut Vec<PartProblem
     if expected == signed {
         return;
     }
-    const LINES: [(Part, &str); 6] = [
-        (Part::Method, "method"),
-        (Part::Path, "path with query"),
-        (Part::Time, "timestamp"),
-        (Part::Nonce, "nonce"),
-        (Part::IdempotencyKey, "idempotency key (an empty line if there is none)"),
-        (Part::Body, "body with one line feed after it"),
-    ];
     let mut theirs = signed.splitn(6, '\n');
     for ((part, name), ours) in LINES.into_iter().zip(expected.splitn(6, '\n')) {
         if theirs.next() != Some(ours) {
@@ -244,89 +304,4 @@ fn compare(parts: &SignedParts<'_>, signed: &str, problems: &mut Vec<PartProblem
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::testing::{NOW_MS, gate, key, secret};
-
-    fn sound(key_id: &str) -> SignatureCheck {
-        let mut check = SignatureCheck {
-            key_id: key_id.to_owned(),
-            method: "POST".to_owned(),
-            path: "/v1/claims?x=1".to_owned(),
-            timestamp: Text::Number((NOW_MS / 1000) as u64),
-            nonce: "0123456789abcdef".to_owned(),
-            idempotency_key: "k1".to_owned(),
-            body: "{\n}".to_owned(),
-            signature: String::new(),
-            string_to_sign: None,
-        };
-        let timestamp = (NOW_MS / 1000).to_string();
-        let parts = SignedParts {
-            method: "POST",
-            path_and_query: "/v1/claims?x=1",
-            timestamp: &timestamp,
-            nonce: "0123456789abcdef",
-            idempotency_key: "k1",
-            body: b"{\n}",
-        };
-        check.signature = hex::encode(secret().sign(&parts));
-        check.string_to_sign = Some(parts.string_to_sign());
-        check
-    }
-
-    #[test]
-    fn it_says_which_part_differs() {
-        let gate = gate(vec![key("cfk_test_1")]);
-        let report = gate.check_signature(&sound("cfk_test_1")).expect("a report");
-        assert!(report.valid && report.problems.is_empty(), "{report:?}");
-        type Change = fn(&mut SignatureCheck);
-        let table: [(Change, Part); 10] = [
-            (|c| c.timestamp = Text::Number(1_000_000), Part::Time),
-            (|c| c.timestamp = Text::Text("soon".to_owned()), Part::Time),
-            (|c| c.method = "post".to_owned(), Part::Method),
-            (|c| c.path = "/v1/claims".to_owned(), Part::Path),
-            (|c| c.nonce = "short".to_owned(), Part::Nonce),
-            (|c| c.idempotency_key = String::new(), Part::IdempotencyKey),
-            (|c| c.body = "{}".to_owned(), Part::Body),
-            (|c| c.key_id = "cfk_test_none".to_owned(), Part::Key),
-            (|c| c.signature = c.signature.to_uppercase(), Part::Signature),
-            (|c| c.signature = "abc=".to_owned(), Part::Signature),
-        ];
-        for (i, (change, part)) in table.into_iter().enumerate() {
-            let mut check = sound("cfk_test_1");
-            change(&mut check);
-            let report = gate.check_signature(&check).expect("a report");
-            assert!(!report.valid, "{i}");
-            assert_eq!(report.problems[0].part, part, "{i}: {report:?}");
-        }
-        let mut check = sound("cfk_test_1");
-        check.signature = "ab".repeat(32);
-        let report = gate.check_signature(&check).expect("a report");
-        assert_eq!(report.problems.len(), 1, "only the secret is left to be wrong");
-        assert_eq!(report.problems[0].part, Part::Key);
-    }
-
-    #[test]
-    fn live_keys_learn_the_part_only() {
-        let live = Arc::new(crate::auth::Key { livemode: true, ..(*key("cfk_live_1")).clone() });
-        let gate = gate(vec![live]);
-        let mut check = sound("cfk_live_1");
-        check.body = "{}".to_owned();
-        let report = gate.check_signature(&check).expect("a report");
-        assert_eq!((report.valid, report.string_to_sign), (false, None));
-        assert_eq!(report.problems[0].part, Part::Body);
-    }
-
-    #[test]
-    fn checks_are_limited_per_key() {
-        let gate = gate(vec![key("cfk_test_1")]);
-        for _ in 0..CHECKS {
-            assert!(gate.check_signature(&sound("cfk_test_1")).is_ok());
-        }
-        let problem = gate.check_signature(&sound("cfk_test_1")).expect_err("limited");
-        assert_eq!(problem.code, Code::QuotaExceeded);
-        assert!(gate.check_signature(&sound("cfk_test_2")).is_ok());
-    }
-}
+mod tests;

@@ -1,0 +1,315 @@
+//! Coupons: looked up, listed, as of then, and why.
+
+use axum::extract::State;
+use coupon::command::{Command, CouponRef};
+use coupon::event::{CouponState, Event};
+use coupon::fold::find_coupon;
+use coupon::history;
+use coupon::id::{CouponId, LedgerRef, MerchantId, RedemptionId, StockId};
+use coupon::state::{Coupon, Read};
+use coupon::terms::Millis;
+use coupon_api::backend::Attempt;
+use http_api::auth::Role;
+use http_api::body::Check;
+use http_api::call::{Call, Segment};
+use http_api::idempotency::Answer;
+use http_api::page::List;
+use http_api::problem::{Code, Problem};
+use http_api::quota::QuotaClass;
+use http_api::time::{format_ms, parse_ms};
+use projection::index::List as Numbers;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::coupon_view::{Beside, CouponView, own_code, state_at, story, user_id, view};
+use crate::state::Redeemer;
+
+/// A code in a body stays out of access logs.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lookup {
+    /// As printed or shown.
+    code: String,
+}
+
+/// Find a coupon by its code
+#[utoipa::path(post, path = "/v1/coupons/lookup", tag = "Coupons", request_body = Lookup,
+    responses((status = 200, body = CouponView)))]
+pub(super) async fn lookup(State(state): State<Redeemer>, call: Call) -> Result<Answer, Problem> {
+    call.require(&[Role::Operator, Role::Developer])?;
+    let merchant = call.merchant()?;
+    call.limit(QuotaClass::Redeem)?;
+    let body = call.parse::<Lookup>()?.body;
+    Check::new().length("/code", &body.code, 1..=128).done()?;
+    let missing = || Problem::of(Code::CouponNotFound).pointer("/code");
+    let named = match state.backend.coupon_ref(merchant, Some(&body.code), None) {
+        CouponRef::Unknown => {
+            (state.backend.attempts)(merchant, Attempt::WrongCode, None, None);
+            return Err(missing());
+        }
+        CouponRef::Number(number) => Some(number),
+        CouponRef::Imported(hash) => {
+            state.look(merchant, move |shard, _, _| shard.imported_code(merchant, hash).copied()).await?
+        }
+    };
+    let id = CouponId::new(merchant, named.ok_or_else(missing)?);
+    let (coupon, now) = current(&state, id).await?.ok_or_else(missing)?;
+    Answer::ok(&full_view(&state, &call, id, &coupon, now).await?)
+}
+
+async fn current(state: &Redeemer, id: CouponId) -> Result<Option<(Coupon, Millis)>, Problem> {
+    let look = move |shard: &projection::shard::ShardState, _: &projection::ledger::Ledger, now| {
+        find_coupon(shard, id.merchant, id.number).map(|coupon| (coupon, now))
+    };
+    state.look(id.merchant, look).await
+}
+
+async fn full_view(
+    state: &Redeemer,
+    call: &Call,
+    id: CouponId,
+    coupon: &Coupon,
+    now: Millis,
+) -> Result<CouponView, Problem> {
+    let beside =
+        Beside { own_code: own_code(state, id).await?, user_id: user_id(state, id.merchant, coupon).await? };
+    Ok(view(state, id, coupon, beside, now, call.caller.livemode))
+}
+
+fn coupon_id(call: &Call, path: &Segment) -> Result<CouponId, Problem> {
+    let id: CouponId = path.id(Code::CouponNotFound)?;
+    Redeemer::owner(call, id.merchant, Code::CouponNotFound).map(|_| id)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AsOf {
+    as_of: Option<String>,
+}
+
+/// Up to where a past state is asked for.
+enum Until {
+    Reference(LedgerRef),
+    Time(Millis),
+}
+
+fn until(text: &str) -> Result<Until, Problem> {
+    if let Ok(reference) = text.parse() {
+        return Ok(Until::Reference(reference));
+    }
+    parse_ms(text).map(Until::Time).ok_or_else(|| {
+        let detail = "/query/as_of must be a ledger_ref or a time as RFC 3339 has it.";
+        Problem::new(Code::InvalidField, detail).pointer("/query/as_of")
+    })
+}
+
+/// Read a coupon, now or as of a past time or `ledger_ref`
+#[utoipa::path(get, path = "/v1/coupons/{id}", tag = "Coupons",
+    params(("id" = String, Path), ("as_of" = Option<String>, Query)), responses((status = 200, body = CouponView)))]
+pub(super) async fn get(State(state): State<Redeemer>, path: Segment, call: Call) -> Result<Answer, Problem> {
+    call.require(&[Role::Operator, Role::Developer, Role::Analyst])?;
+    let AsOf { as_of } = call.query_as()?;
+    let id = coupon_id(&call, &path)?;
+    let missing = || Problem::of(Code::CouponNotFound);
+    let (coupon, now) = current(&state, id).await?.ok_or_else(missing)?;
+    let Some(as_of) = as_of else {
+        return Answer::ok(&full_view(&state, &call, id, &coupon, now).await?);
+    };
+    let (past, then) = past(&state, id, coupon, &until(&as_of)?, now).await?.ok_or_else(missing)?;
+    Answer::ok(&full_view(&state, &call, id, &past, then).await?)
+}
+
+/// The coupon as it was, and when that was; told again from the records of its story.
+async fn past(
+    state: &Redeemer,
+    id: CouponId,
+    coupon: Coupon,
+    until: &Until,
+    now: Millis,
+) -> Result<Option<(Coupon, Millis)>, Problem> {
+    let story = story(state, id.merchant, id.number, coupon.version).await?;
+    let shelf = Coupon {
+        user: coupon.user,
+        state: CouponState::Available,
+        uses_left: coupon.uses,
+        claimed_at: None,
+        used_at: None,
+        lock: None,
+        redemption: None,
+        claim: None,
+        ..coupon
+    };
+    let reached = |at: &coupon::fold::At| match until {
+        Until::Reference(reference) => at.sequence <= reference.0,
+        Until::Time(time) => at.time <= *time,
+    };
+    let mut past = None;
+    let mut then = None;
+    for (at, record) in story.iter().rev().filter(|(at, _)| reached(at)) {
+        let made = record.events.iter().any(|e| matches!(e, Event::CodesMade(_) | Event::CodesImported(_)));
+        past = if made {
+            Some(Coupon { version: at.sequence, user: None, ..shelf.clone() })
+        } else {
+            let voided = record.events.iter().any(|e| matches!(e, Event::BatchVoided(..)));
+            let after = history::after(past, &shelf, record, *at, id.number);
+            after.map(|row| if voided { Coupon { state: CouponState::Voided, ..row } } else { row })
+        };
+        then = Some(at.time);
+    }
+    let then = match until {
+        Until::Time(time) => (*time).min(now),
+        Until::Reference(_) => then.unwrap_or(now),
+    };
+    Ok(past.map(|row| (row, then)))
+}
+
+/// What explains a coupon, oldest first
+#[utoipa::path(get, path = "/v1/coupons/{id}/events", tag = "Coupons", params(("id" = String, Path)),
+    responses((status = 200, body = serde_json::Value)))]
+pub(super) async fn events(State(state): State<Redeemer>, path: Segment, call: Call) -> Result<Answer, Problem> {
+    call.require(&[Role::Operator, Role::Developer, Role::Analyst])?;
+    let id = coupon_id(&call, &path)?;
+    let (coupon, now) = current(&state, id).await?.ok_or_else(|| Problem::of(Code::CouponNotFound))?;
+    let mut story = story(&state, id.merchant, id.number, coupon.version).await?;
+    story.reverse();
+    let mut data: Vec<Value> = Vec::with_capacity(story.len() + 1);
+    for (at, record) in &story {
+        for event in &record.events {
+            let mut entry = describe(id.merchant, event, id.number);
+            entry["ledger_ref"] = LedgerRef(at.sequence).to_string().into();
+            entry["at"] = format_ms(at.time).into();
+            data.push(entry);
+        }
+    }
+    if state_at(&coupon, now) == CouponState::Expired {
+        data.push(json!({"type": "coupon_expired", "at": format_ms(coupon.valid_until)}));
+    }
+    Answer::ok(&json!({"coupon_id": id.to_string(), "data": data, "next_cursor": null}))
+}
+
+fn describe(merchant: MerchantId, event: &Event, coupon: u64) -> Value {
+    let part = |parts: &[coupon::event::Part]| {
+        parts.iter().find(|part| part.coupon == coupon).map(|part| coupon_api::render::part(merchant, part))
+    };
+    match event {
+        Event::CodesMade(made) => json!({"type": "codes_made", "label": made.label, "count": made.count}),
+        Event::CodesImported(_) => json!({"type": "codes_imported"}),
+        Event::OperationStarted(operation) => json!({"type": "codes_imported", "label": operation.label}),
+        Event::BatchVoided(_, reason) => json!({"type": "batch_voided", "reason": reason}),
+        Event::CouponClaimed(claim) => json!({
+            "type": "coupon_claimed", "channel": claim.channel, "reference": claim.note.reference,
+            "stock_id": StockId::new(merchant, claim.stock).to_string(),
+        }),
+        Event::CouponsSent(_) => json!({"type": "coupon_sent"}),
+        Event::CouponsLocked(lock) => json!({
+            "type": "coupon_locked", "order_id": lock.order.id, "expires_at": format_ms(lock.expires_at),
+            "part": part(&lock.parts), "reference": lock.note.reference,
+        }),
+        Event::LockReleased(_, reason) => {
+            json!({"type": "lock_released", "reason": coupon_api::render::release_reason(*reason)})
+        }
+        Event::LockExpired(_) => json!({"type": "lock_expired"}),
+        Event::CouponsRedeemed(redemption) => json!({
+            "type": "coupon_redeemed", "order_id": redemption.order.id, "part": part(&redemption.parts),
+            "reference": redemption.note.reference,
+        }),
+        Event::RedemptionReversed(reversal) => {
+            let given_back = reversal.parts.iter().find(|part| part.coupon == coupon);
+            json!({
+                "type": "redemption_reversed", "reason": reversal.reason, "refund_id": reversal.refund_id,
+                "redemption_id": RedemptionId::new(merchant, reversal.redemption).to_string(),
+                "uses": given_back.map(|part| part.uses),
+                "discount_returned": given_back.map(|part| part.discount_returned),
+            })
+        }
+        Event::CouponVoided(void) if void.coupon == coupon => {
+            json!({"type": "coupon_voided", "reason": void.reason})
+        }
+        Event::CouponVoided(_) => json!({"type": "lock_voided"}),
+        _ => json!({"type": "other"}),
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VoidRequest {
+    /// 1..=200 characters.
+    reason: String,
+}
+
+/// Take a coupon out of use
+#[utoipa::path(post, path = "/v1/coupons/{id}/void", tag = "Coupons", request_body = VoidRequest,
+    params(("id" = String, Path)), responses((status = 200, body = serde_json::Value)))]
+pub(super) async fn void(State(state): State<Redeemer>, path: Segment, call: Call) -> Result<Answer, Problem> {
+    call.require(&[Role::Operator, Role::Developer])?;
+    let merchant = call.merchant()?;
+    call.require_idempotency_key()?;
+    let parsed = call.parse::<VoidRequest>()?;
+    Check::new().length("/reason", &parsed.body.reason, 1..=200).done()?;
+    let id = coupon_id(&call, &path)?;
+    let command = Command::VoidCoupon(id.number, parsed.body.reason);
+    state.backend.write(&call, merchant, parsed.fingerprint, command).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    user_id: Option<String>,
+    stock_id: Option<String>,
+    state: Option<String>,
+}
+
+/// List coupons that have an owner, newest first
+#[utoipa::path(get, path = "/v1/coupons", tag = "Coupons",
+    params(("user_id" = Option<String>, Query), ("stock_id" = Option<String>, Query),
+        ("state" = Option<String>, Query), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query),
+        ("from" = Option<String>, Query), ("until" = Option<String>, Query)),
+    responses((status = 200, body = serde_json::Value)))]
+pub(super) async fn list(State(state): State<Redeemer>, call: Call) -> Result<List<CouponView>, Problem> {
+    call.require(&[Role::Operator, Role::Developer])?;
+    let merchant = call.merchant()?;
+    let (filter, page) = call.list::<Filter>()?;
+    let user = filter.user_id.as_deref().map(|id| state.backend.secrets.user(merchant, id));
+    let stock = match filter.stock_id.as_deref().map(str::parse::<StockId>) {
+        None => None,
+        Some(Ok(id)) if id.merchant == merchant => Some(id.number),
+        Some(_) => return Ok(List { data: Vec::new(), next_cursor: None }),
+    };
+    let numbers = match (user, stock) {
+        (Some(user), _) => Numbers::CouponsOfUser(user),
+        (None, Some(stock)) => Numbers::CouponsOfStock(stock),
+        (None, None) => Numbers::Coupons,
+    };
+    let (after, asked, wanted) = (page.after()?, page.clone(), filter.state);
+    let (found, now) = state
+        .look(merchant, move |shard, ledger, now| {
+            let fits = |coupon: &Coupon| {
+                let named = coupon_api::dto::answer::coupon_state(state_at(coupon, now));
+                stock.is_none_or(|stock| coupon.stock == stock)
+                    && wanted.as_ref().is_none_or(|wanted| wanted == named)
+                    && coupon.claimed_at.is_none_or(|at| super::in_time(&asked, at))
+            };
+            let found: Vec<_> = super::newest(ledger.index.list(merchant, numbers), after)
+                .take(20_000)
+                .filter_map(|(place, number)| Some((place, number, shard.coupon_row(merchant, number)?)))
+                .filter(|(_, _, coupon)| fits(coupon))
+                .take(asked.limit + 1)
+                .map(|(place, number, coupon)| {
+                    let own_code = shard.code_text(merchant, number).map(|text| text.to_string());
+                    (place, number, coupon.clone(), own_code)
+                })
+                .collect();
+            (found, now)
+        })
+        .await?;
+    let rows = found
+        .into_iter()
+        .map(|(place, number, coupon, own_code)| {
+            let beside = Beside { own_code, user_id: None };
+            let id = CouponId::new(merchant, number);
+            (place, view(&state, id, &coupon, beside, now, call.caller.livemode))
+        })
+        .collect();
+    Ok(super::page(rows, &page))
+}

@@ -1,0 +1,92 @@
+//! One file per resource.
+
+use axum::Router;
+use axum::routing::{get, post};
+use coupon::terms::Millis;
+use http_api::page::{Cursor, List, Page};
+use utoipa::OpenApi;
+
+use crate::state::Redeemer;
+
+mod coupons;
+mod coupon_view;
+mod locks;
+mod redemptions;
+mod requests;
+mod reversals;
+mod usage;
+mod validations;
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        validations::validate,
+        locks::create,
+        locks::list,
+        locks::get,
+        locks::extend,
+        locks::release,
+        redemptions::create,
+        redemptions::list,
+        redemptions::get,
+        redemptions::receipt,
+        redemptions::public_keys,
+        reversals::create,
+        coupons::lookup,
+        coupons::list,
+        coupons::get,
+        coupons::events,
+        coupons::void,
+        requests::get,
+        requests::cancel,
+    ),
+    components(schemas(coupon_view::CouponView))
+)]
+struct Document;
+
+/// The part of the OpenAPI document that is the redeemer's.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// The redeemer's routes.
+pub fn router(state: Redeemer) -> Router {
+    Router::new()
+        .route("/v1/validations", post(validations::validate))
+        .route("/v1/locks", post(locks::create).get(locks::list))
+        .route("/v1/locks/{id}", get(locks::get))
+        .route("/v1/locks/{id}/extend", post(locks::extend))
+        .route("/v1/locks/{id}/release", post(locks::release))
+        .route("/v1/redemptions", post(redemptions::create).get(redemptions::list))
+        .route("/v1/redemptions/{id}", get(redemptions::get))
+        .route("/v1/redemptions/{id}/receipt", get(redemptions::receipt))
+        .route("/v1/redemptions/{id}/reversals", post(reversals::create))
+        .route("/.well-known/jwks.json", get(redemptions::public_keys))
+        .route("/v1/coupons", get(coupons::list))
+        .route("/v1/coupons/lookup", post(coupons::lookup))
+        .route("/v1/coupons/{id}", get(coupons::get))
+        .route("/v1/coupons/{id}/events", get(coupons::events))
+        .route("/v1/coupons/{id}/void", post(coupons::void))
+        .route("/v1/requests/{key}", get(requests::get))
+        .route("/v1/requests/{key}/cancel", post(requests::cancel))
+        .with_state(state)
+}
+
+/// A list's places and numbers, newest first, after the cursor's place. Lists only grow, so a place stays what it is.
+fn newest(numbers: &[u64], after: Option<u64>) -> impl Iterator<Item = (u64, u64)> {
+    let end = after.map_or(numbers.len(), |after| usize::try_from(after).unwrap_or(usize::MAX).min(numbers.len()));
+    numbers[..end].iter().enumerate().rev().map(|(place, number)| (place as u64, *number))
+}
+
+/// Whether a row's time is asked for.
+fn in_time(page: &Page, at: Millis) -> bool {
+    page.from_ms.is_none_or(|from| at >= from) && page.until_ms.is_none_or(|until| at < until)
+}
+
+/// A page of rows with their places, of which there may be one too many.
+fn page<T>(rows: Vec<(u64, T)>, page: &Page) -> List<T> {
+    let more = rows.len() > page.limit;
+    let last = rows.get(page.limit.saturating_sub(1)).map(|(number, _)| *number);
+    let next_cursor = last.filter(|_| more).map(|number| Cursor::number(number).encode());
+    List { data: rows.into_iter().take(page.limit).map(|(_, row)| row).collect(), next_cursor }
+}

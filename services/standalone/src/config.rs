@@ -1,0 +1,150 @@
+//! Configuration: defaults, then a TOML file, then environment variables, then flags. It is checked before a port is
+//! bound.
+
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use inline_risk::InlineConfig;
+use risk_scorer::VelocityRules;
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be set. Each key is also an environment variable: `COUNTERFOIL__SECTION__KEY`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The HTTP side.
+    pub server: Server,
+    /// The embedded log.
+    pub log: Log,
+    /// Keys and secrets.
+    pub security: Security,
+    /// Limits on end users' devices and addresses.
+    pub limits: InlineConfig,
+    /// The velocity rules of the risk-scorer.
+    pub risk: VelocityRules,
+}
+
+/// The HTTP side.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Address and port; port 0 takes a free one. Default `127.0.0.1:8080`.
+    pub listen: String,
+    /// Threads that serve HTTP, 1..=256. Default: one per core.
+    pub worker_threads: usize,
+    /// Requests worked on at once; more wait, then are refused with 503. Default 10000.
+    pub max_concurrent_requests: usize,
+    /// Connections at once. Default 10000.
+    pub max_connections: usize,
+    /// After SIGTERM, when what is left is cut off, seconds, 1..=60. Default 8.
+    pub drain_seconds: u64,
+}
+
+/// The embedded log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// Partitions of each topic, 1..=256, fixed when the log is made. Default 8.
+    pub partitions: u32,
+    /// The least time from the start of one commit to the next under load, microseconds. Default 1000.
+    pub commit_interval_microseconds: u64,
+}
+
+/// Keys and secrets.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Security {
+    /// A file with the master key, 64 hexadecimal digits. Default: `master.key` in the data directory, made at the
+    /// first start, mode 0600. The key itself may stand in the variable `COUNTERFOIL_MASTER_KEY` instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub master_key_file: Option<PathBuf>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            worker_threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+            max_concurrent_requests: 10_000,
+            max_connections: 10_000,
+            drain_seconds: 8,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { partitions: 8, commit_interval_microseconds: 1_000 }
+    }
+}
+
+/// Why a configuration is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file or variable cannot be read as what it should be.
+    #[error("configuration: {0}")]
+    Figment(#[from] Box<figment::Error>),
+    /// A value is out of its range.
+    #[error("configuration: {0}")]
+    Range(String),
+}
+
+impl Config {
+    /// Reads file and environment.
+    pub fn read(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(file) = file {
+            if !file.is_file() {
+                return Err(ConfigError::Range(format!("there is no file {}", file.display())));
+            }
+            figment = figment.merge(Toml::file(file));
+        }
+        figment = figment.merge(Env::prefixed("COUNTERFOIL__").split("__"));
+        let config: Self = figment.extract().map_err(Box::new)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks ranges.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |text: String| Err(ConfigError::Range(text));
+        if self.server.listen.parse::<std::net::SocketAddr>().is_err() {
+            return wrong(format!("server.listen is {:?}; it must be an address and a port", self.server.listen));
+        }
+        if !(1..=256).contains(&self.server.worker_threads) {
+            return wrong(format!("server.worker_threads is {}; it must be 1 to 256", self.server.worker_threads));
+        }
+        if !(1..=60).contains(&self.server.drain_seconds) {
+            return wrong(format!("server.drain_seconds is {}; it must be 1 to 60", self.server.drain_seconds));
+        }
+        if self.server.max_connections == 0 || self.server.max_concurrent_requests == 0 {
+            return wrong("server.max_connections and max_concurrent_requests must be at least 1".to_owned());
+        }
+        if !(1..=256).contains(&self.log.partitions) {
+            return wrong(format!("log.partitions is {}; it must be 1 to 256", self.log.partitions));
+        }
+        if self.log.commit_interval_microseconds > 100_000 {
+            return wrong("log.commit_interval_microseconds must be at most 100000".to_owned());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_sound_and_unknown_keys_are_refused() {
+        assert!(Config::default().check().is_ok());
+        let folder = std::env::temp_dir().join(format!("counterfoil-config-{}", std::process::id()));
+        std::fs::write(&folder, "[server]\nlisten = \"127.0.0.1:0\"\n").expect("writes");
+        assert_eq!(Config::read(Some(&folder)).expect("sound").server.listen, "127.0.0.1:0");
+        std::fs::write(&folder, "[server]\nlissten = \"127.0.0.1:0\"\n").expect("writes");
+        assert!(Config::read(Some(&folder)).expect_err("a misspelling").to_string().contains("lissten"));
+        std::fs::write(&folder, "[log]\npartitions = 0\n").expect("writes");
+        assert!(Config::read(Some(&folder)).expect_err("out of range").to_string().contains("log.partitions"));
+        std::fs::remove_file(folder).expect("removes");
+    }
+}

@@ -1,0 +1,144 @@
+//! The `counterfoil` command: all services in one process on the embedded log, and the tools around it.
+
+mod config;
+mod demo;
+mod keys;
+mod openapi;
+mod serve;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Coupons that are never redeemed twice: issuer, redeemer and risk-scorer on one log.
+#[derive(Parser)]
+#[command(version, about, long_about = None)]
+struct Arguments {
+    /// Where log, projection and keys lie
+    #[arg(long, global = true, env = "COUNTERFOIL_DATA_DIR", default_value = "data")]
+    data_dir: PathBuf,
+    /// A TOML file; every key is also a variable COUNTERFOIL__SECTION__KEY
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API; prints one line `listening on http://ADDR` when ready
+    Serve {
+        /// Address and port; port 0 takes a free one [default: 127.0.0.1:8080]
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<String>,
+    },
+    /// Serve with a sample test merchant and gentle live traffic, and print a session to paste
+    Demo {
+        /// Address and port; port 0 takes a free one [default: 127.0.0.1:8080]
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<String>,
+        /// Without traffic
+        #[arg(long)]
+        quiet: bool,
+    },
+    /// Check the invariants over the whole log; exit code 1 when one is broken
+    Audit {
+        /// The result as one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell a coupon's story from the log, oldest first
+    Explain {
+        /// Its id, `cpn_...`, or its code
+        coupon: String,
+    },
+    /// Fold the whole log into a new projection; the server must be stopped
+    Rebuild {
+        /// Compare the hashes of all shards with the projection that is there, and leave it; exit code 1 if one differs
+        #[arg(long)]
+        verify: bool,
+    },
+    /// Send a signed request to the server that runs on this data directory
+    Call {
+        /// GET, POST, PUT, PATCH or DELETE
+        method: String,
+        /// With its query, such as /v1/stocks?limit=5
+        path: String,
+        /// JSON
+        body: Option<String>,
+        /// Where it listens [default: as the running server says]
+        #[arg(long, value_name = "URL")]
+        target: Option<String>,
+        /// A file with key_id and secret [default: platform-key.json in the data directory]
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+        /// The Idempotency-Key [default: a random one for calls that change something]
+        #[arg(long, value_name = "KEY")]
+        idempotency_key: Option<String>,
+    },
+    /// Records of the ledger as JSON lines
+    Log {
+        /// Only this partition
+        #[arg(long)]
+        partition: Option<u32>,
+        /// From this offset of each partition
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// At most so many records of each partition
+        #[arg(long, default_value_t = u64::MAX)]
+        limit: u64,
+    },
+    /// Print the configuration in force
+    Config,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    telemetry::start();
+    match run(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!(%error, "counterfoil ends");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What may end a command: it is said once, on the standard error.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let mut config = Config::read(arguments.config.as_deref())?;
+    let data_dir = arguments.data_dir;
+    match arguments.command {
+        Command::Serve { listen } => {
+            config.server.listen = listen.unwrap_or(config.server.listen);
+            config.check()?;
+            serve::run(&config, &data_dir, None)
+        }
+        Command::Demo { listen, quiet } => {
+            config.server.listen = listen.unwrap_or(config.server.listen);
+            config.check()?;
+            serve::run(&config, &data_dir, Some(demo::Demo { traffic: !quiet }))
+        }
+        Command::Audit { json } => tools::audit::run(&data_dir, json),
+        Command::Explain { coupon } => tools::explain::run(&config, &data_dir, &coupon),
+        Command::Rebuild { verify } => tools::rebuild::run(&data_dir, verify),
+        Command::Call { method, path, body, target, key_file, idempotency_key } => {
+            let call = tools::call::Call { method, path, body, target, key_file, idempotency_key };
+            tools::call::run(&data_dir, call)
+        }
+        Command::Log { partition, from, limit } => tools::log::run(&data_dir, partition, from, limit),
+        Command::Config => {
+            tools::print(&toml::to_string_pretty(&config)?);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `counterfoil call`: a signed request.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use http_api::client::{Client, Credentials};
+use serde::Deserialize;
+
+use super::print;
+use crate::Failure;
+use crate::keys::platform_key_file;
+use crate::serve::ADDRESS_FILE;
+
+/// What is asked for.
+pub struct Call {
+    pub method: String,
+    pub path: String,
+    pub body: Option<String>,
+    pub target: Option<String>,
+    pub key_file: Option<PathBuf>,
+    pub idempotency_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct KeyFile {
+    key_id: String,
+    secret: String,
+}
+
+pub fn run(data_dir: &Path, call: Call) -> Result<ExitCode, Failure> {
+    let key_file = call.key_file.unwrap_or_else(|| platform_key_file(data_dir));
+    let text = std::fs::read_to_string(&key_file)
+        .map_err(|error| format!("{}: {error}; --key-file names another key", key_file.display()))?;
+    let key: KeyFile = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", key_file.display()))?;
+    let target = match call.target {
+        Some(target) => target,
+        None => std::fs::read_to_string(data_dir.join(ADDRESS_FILE))
+            .map_err(|_| "no server runs on this data directory; --target names one elsewhere")?
+            .trim()
+            .to_owned(),
+    };
+    let method = call.method.to_uppercase();
+    let method = method.parse::<axum::http::Method>().map_err(|_| format!("{method:?} is no method"))?;
+    let body = call.body.as_deref().map(serde_json::from_str::<serde_json::Value>).transpose();
+    let body = body.map_err(|error| format!("the body is no JSON: {error}"))?;
+    let random = || format!("cli-{}", hex::encode(rand::random::<[u8; 12]>()));
+    let idempotency_key = call.idempotency_key.or_else(|| (method != axum::http::Method::GET).then(random));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let reply = runtime.block_on(async {
+        let client = Client::new(&target)?;
+        let credentials = Credentials::new(&key.key_id, &key.secret);
+        client.signed(&credentials, method, &call.path, idempotency_key.as_deref(), body.as_ref()).await
+    })?;
+    match serde_json::from_slice::<serde_json::Value>(&reply.body) {
+        Ok(value) => print(&serde_json::to_string_pretty(&value)?),
+        Err(_) => print(&String::from_utf8_lossy(&reply.body)),
+    }
+    tracing::info!(status = reply.status.as_u16(), idempotency_key, "answered");
+    Ok(if reply.status.is_success() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}

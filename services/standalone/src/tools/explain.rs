@@ -1,0 +1,66 @@
+//! `counterfoil explain`: a coupon's story, from the log alone.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use coupon::code::parse_generated;
+use coupon::fold::find_coupon;
+use coupon::history;
+use coupon::id::{CouponId, LedgerRef};
+use coupon::record::Entry;
+use coupon_api::secrets::Secrets;
+use event_log::{EventLog, Topic};
+use http_api::time::format_ms;
+use projection::codec::{Decoded, decode};
+use projection::ledger::Ledger;
+
+use super::{fold_all, open_log, print};
+use crate::Failure;
+use crate::config::Config;
+use crate::keys;
+
+pub fn run(config: &Config, data_dir: &Path, coupon: &str) -> Result<ExitCode, Failure> {
+    let log = open_log(data_dir)?;
+    let mut ledger = Ledger::new();
+    fold_all(log.as_ref(), &mut ledger, |_, _, _| {});
+    let Some(id) = find(config, data_dir, &ledger, coupon)? else {
+        print("no coupon has this id or code");
+        return Ok(ExitCode::from(1));
+    };
+    let shard = ledger.of(id.merchant);
+    let Some(row) = find_coupon(shard, id.merchant, id.number) else {
+        print("no coupon has this id or code");
+        return Ok(ExitCode::from(1));
+    };
+    let mut lines = Vec::new();
+    let mut next = Some(row.version);
+    while let Some(sequence) = next {
+        let Some((offset, time)) = shard.positions().get(sequence) else { break };
+        let partition = u32::from(shard.shard().0) % log.partitions(Topic::Ledger);
+        let stored = log.read(Topic::Ledger, partition, offset, 1)?;
+        let decoded = stored.first().and_then(|stored| decode(&stored.bytes).ok());
+        let Some((_, Decoded::Entry(entry))) = decoded else { break };
+        let Entry::Guarded(record) = *entry else { break };
+        for event in record.events.iter().rev() {
+            lines.push(format!("{}  {}  {event:?}", format_ms(time), LedgerRef(sequence)));
+        }
+        next = history::previous(&record, id.number);
+    }
+    print(&format!("{id} is {:?}, {} of {} uses left", row.state, row.uses_left, row.uses));
+    lines.iter().rev().for_each(|line| print(line));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// By its id; or by its code, which only the merchant's key tells.
+fn find(config: &Config, data_dir: &Path, ledger: &Ledger, coupon: &str) -> Result<Option<CouponId>, Failure> {
+    if let Ok(id) = coupon.parse() {
+        return Ok(Some(id));
+    }
+    let Some(form) = parse_generated(coupon) else { return Ok(None) };
+    let secrets = Secrets::new(keys::master_key(&config.security, data_dir)?);
+    let merchants = ledger.index.list(coupon::id::PLATFORM, projection::index::List::Merchants);
+    Ok(merchants.iter().find_map(|number| {
+        let merchant = coupon::id::MerchantId(*number as u32);
+        secrets.codes(merchant).verify(form).map(|number| CouponId::new(merchant, number))
+    }))
+}

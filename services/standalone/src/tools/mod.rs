@@ -1,0 +1,97 @@
+//! Tools over the log of a data directory.
+
+pub mod audit;
+pub mod call;
+pub mod explain;
+pub mod log;
+pub mod rebuild;
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use coupon::fold::{At, Outcome};
+use coupon::id::Shard;
+use coupon::record::Entry;
+use event_log::{EventLog, ReadError, Stored, Topic};
+use event_log_sqlite::SqliteLog;
+use projection::codec::{Decoded, decode};
+use projection::ledger::Ledger;
+
+use crate::Failure;
+use crate::serve::LOG_FILE;
+
+/// Records read at once.
+const AT_ONCE: usize = 4_096;
+
+/// A line of what was asked for, on the standard output. Nobody reading it any more is no failure.
+pub fn print(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+}
+
+/// The log of a data directory, to be read only; also while a server writes it.
+pub fn open_log(data_dir: &Path) -> Result<Arc<SqliteLog>, Failure> {
+    let file = data_dir.join(LOG_FILE);
+    if !file.is_file() {
+        return Err(format!("there is no log in {}; --data-dir says where to look", data_dir.display()).into());
+    }
+    Ok(SqliteLog::open_read_only(&file)?)
+}
+
+/// Records of one partition, from an offset on, up to where it ends or is damaged.
+pub fn records(log: &dyn EventLog, partition: u32, from: u64, mut each: impl FnMut(&Stored)) -> Result<(), ReadError> {
+    let mut next = from;
+    loop {
+        let records = log.read(Topic::Ledger, partition, next, AT_ONCE)?;
+        let Some(last) = records.last() else { return Ok(()) };
+        next = last.offset + 1;
+        records.iter().for_each(&mut each);
+    }
+}
+
+/// Folds the whole log; damage of a partition is given back, the others are folded.
+pub fn fold_all(log: &dyn EventLog, ledger: &mut Ledger, mut each: impl FnMut(At, Option<&Entry>, Outcome)) -> Folded {
+    let mut folded = Folded::default();
+    for partition in 0..log.partitions(Topic::Ledger) {
+        let mut next = 0;
+        let read = records(log, partition, 0, |stored| {
+            next = stored.offset + 1;
+            folded.records += 1;
+            if let Some((at, entry, outcome)) = fold_one(ledger, stored) {
+                each(at, entry.as_ref(), outcome);
+            } else {
+                folded.damaged.push(format!("partition {partition}: offset {} does not open", stored.offset));
+            }
+        });
+        if let Err(error) = read {
+            folded.damaged.push(error.to_string());
+        }
+        folded.next.push(next);
+    }
+    folded
+}
+
+/// How a fold of the whole log went.
+#[derive(Default)]
+pub struct Folded {
+    /// Records that were read.
+    pub records: u64,
+    /// The next offset of each partition.
+    pub next: Vec<u64>,
+    /// What could not be read.
+    pub damaged: Vec<String>,
+}
+
+/// Folds one record; `None` for one that does not open.
+pub fn fold_one(ledger: &mut Ledger, stored: &Stored) -> Option<(At, Option<Entry>, Outcome)> {
+    let (header, decoded) = decode(&stored.bytes).ok()?;
+    let entry = match decoded {
+        Decoded::Entry(entry) => Some(*entry),
+        Decoded::Foreign => None,
+    };
+    let time = header.original_time_ms.unwrap_or(stored.append_time_ms);
+    let (at, outcome) = ledger.fold(Shard(header.shard), entry.as_ref(), stored.offset, time);
+    Some((at, entry, outcome))
+}

@@ -1,0 +1,237 @@
+//! The one way in which a call becomes a submission, and its outcome an answer.
+
+use std::sync::Arc;
+
+use coupon::command::{Command, CouponRef};
+use coupon::code::{is_importable, parse_generated};
+use coupon::event::{Decision, Pseudonym};
+use coupon::hash::id_hash;
+use coupon::id::{CouponId, MerchantId};
+use coupon::record::RequestKey;
+use coupon::state::Done;
+use http_api::call::Call;
+use http_api::idempotency::Answer as HttpAnswer;
+use http_api::problem::{Code, Problem};
+use inline_risk::InlineRisk;
+use projection::engine::{Answer, Reply, Submission, What};
+use projection::handle::LedgerHandle;
+
+use crate::dto::context::Context;
+use crate::refusal;
+use crate::render::{self, Rendered};
+use crate::secrets::{Personal, Secrets};
+use crate::watch::Directory;
+
+/// How long an attempt may be under way before its record is void, in milliseconds.
+pub const ATTEMPT_MS: i64 = 15_000;
+
+/// A refused attempt that leaves no record in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// A device or an address was limited.
+    Limited,
+    /// A code that nobody could have been given.
+    WrongCode,
+}
+
+/// Told of attempts that leave no record.
+pub type Attempts = Box<dyn Fn(MerchantId, Attempt, Option<Pseudonym>, Option<Pseudonym>) + Send + Sync>;
+
+/// What handlers need.
+pub struct Backend {
+    /// The ledger.
+    pub ledger: LedgerHandle,
+    /// What is derived from the master key.
+    pub secrets: Arc<Secrets>,
+    /// Limits and verdicts.
+    pub risk: Arc<InlineRisk>,
+    /// Keys and merchants.
+    pub directory: Arc<Directory>,
+    /// Where attempts without a record go.
+    pub attempts: Attempts,
+}
+
+/// Who is behind a claim, lock or redemption, as pseudonyms and sealed.
+pub struct Shopper {
+    /// The user.
+    pub user: Option<Pseudonym>,
+    /// What risk says.
+    pub decision: Decision,
+    /// The data in clear, encrypted.
+    pub sealed: Vec<u8>,
+}
+
+impl Backend {
+    /// Decides a command under the call's key, and answers.
+    pub async fn write(
+        &self,
+        call: &Call,
+        merchant: MerchantId,
+        fingerprint: [u8; 16],
+        command: Command,
+    ) -> Result<HttpAnswer, Problem> {
+        let key = call.idempotency_key.as_ref();
+        let request = key.map(|key| (self.secrets.request_key(merchant, key.as_str()), fingerprint));
+        let answer = self.submit(merchant, request, What::Command(command)).await;
+        self.answer(call, merchant, answer).await
+    }
+
+    /// Hands in a submission.
+    pub async fn submit(
+        &self,
+        merchant: MerchantId,
+        request: Option<(RequestKey, [u8; 16])>,
+        what: What,
+    ) -> Answer {
+        let deadline = self.ledger.now() + ATTEMPT_MS;
+        let ask = move |reply: Reply| Submission {
+            merchant,
+            what,
+            request,
+            deadline,
+            reply,
+            code_of: refusal::number,
+            attempts: 0,
+        };
+        self.ledger.submit(ask).await
+    }
+
+    /// An outcome as HTTP.
+    pub async fn answer(&self, call: &Call, merchant: MerchantId, answer: Answer) -> Result<HttpAnswer, Problem> {
+        match answer {
+            Answer::Applied(applied) => {
+                let rendered = Rendered { at: applied.at, number: applied.number, entry: &applied.entry };
+                self.render(call, merchant, &rendered).await
+            }
+            Answer::Replayed(done) => Ok(self.replay(call, merchant, done).await?.replayed(true)),
+            other => Err(self.refused(merchant, other)),
+        }
+    }
+
+    /// The answer that a key got when it was used.
+    pub async fn replay(&self, call: &Call, merchant: MerchantId, done: Done) -> Result<HttpAnswer, Problem> {
+        let found = self.ledger.record(merchant.shard(), done.sequence).await.map_err(Problem::internal)?;
+        let Some((at, entry)) = found else {
+            return Err(Problem::new(Code::LogUnavailable, "The first answer cannot be read from the log now."));
+        };
+        self.render(call, merchant, &Rendered { at, number: done.number, entry: &entry }).await
+    }
+
+    async fn render(&self, call: &Call, merchant: MerchantId, it: &Rendered<'_>) -> Result<HttpAnswer, Problem> {
+        let imported = render::imported_number(it);
+        let text = match imported {
+            Some(number) => {
+                let query = move |ledger: &projection::ledger::Ledger, _| {
+                    use coupon::state::Read;
+                    ledger.of(merchant).code_text(merchant, number).cloned()
+                };
+                self.ledger.query(query).await.map_err(Problem::internal)?
+            }
+            None => None,
+        };
+        render::answer(&self.secrets, merchant, call.caller.livemode, it, text.as_deref())
+    }
+
+    /// An outcome that is no success, as a problem.
+    pub fn refused(&self, merchant: MerchantId, answer: Answer) -> Problem {
+        match answer {
+            Answer::Refused(refusal) => refusal::problem(merchant, &refusal),
+            Answer::RefusedElsewhere(number) => Code::from_u16(number).map_or_else(
+                || Problem::new(Code::Overloaded, "Another attempt under this key was refused. Repeat it."),
+                Problem::of,
+            ),
+            Answer::KeyReused => Problem::of(Code::IdempotencyKeyReused).pointer("/headers/idempotency-key"),
+            Answer::Cancelled => Problem::of(Code::RequestCancelled),
+            Answer::Overloaded => Problem::of(Code::Overloaded),
+            Answer::Stopped => Problem::new(
+                Code::LogUnavailable,
+                "The merchant's partition of the log is damaged and stopped; an operator has to look at it.",
+            )
+            .retry_after(60),
+            Answer::Unknown | Answer::Nothing | Answer::Applied(_) | Answer::Replayed(_) => {
+                Problem::of(Code::OutcomeUnknown)
+            }
+        }
+    }
+
+    /// A coupon as its caller names it. A code with a wrong MAC costs no look-up.
+    pub fn coupon_ref(&self, merchant: MerchantId, code: Option<&str>, id: Option<&str>) -> CouponRef {
+        if let Some(id) = id {
+            return match id.parse::<CouponId>() {
+                Ok(id) if id.merchant == merchant => CouponRef::Number(id.number),
+                _ => CouponRef::Unknown,
+            };
+        }
+        let code = code.unwrap_or_default();
+        if let Some(form) = parse_generated(code) {
+            if let Some(number) = self.secrets.codes(merchant).verify(form) {
+                return CouponRef::Number(number);
+            }
+            if !self.directory.may_look_like_generated(merchant) {
+                return CouponRef::Unknown;
+            }
+        }
+        let trimmed = code.trim();
+        if is_importable(trimmed) { CouponRef::Imported(id_hash(trimmed)) } else { CouponRef::Unknown }
+    }
+
+    /// Limits a shopper and asks what risk says. Limited attempts leave no record in the ledger.
+    pub fn shopper(
+        &self,
+        call: &Call,
+        merchant: MerchantId,
+        user_id: Option<&str>,
+        context: &Context,
+    ) -> Result<Shopper, Problem> {
+        let device = context.device_id.as_deref().map(|id| self.secrets.device(merchant, id));
+        let address = context.address();
+        let ip = address.map(|ip| self.secrets.ip(merchant, ip));
+        if let Err(limited) = self.risk.limit(device, ip) {
+            (self.attempts)(merchant, Attempt::Limited, device, ip);
+            return Err(limited_problem(&limited));
+        }
+        let user = user_id.map(|id| self.secrets.user(merchant, id));
+        let mut missing = Vec::new();
+        if device.is_none() {
+            missing.push("device_id".to_owned());
+        }
+        if ip.is_none() {
+            missing.push("ip".to_owned());
+        }
+        let forced = (!call.caller.livemode)
+            .then(|| context.device_id.as_deref().and_then(inline_risk::Forced::of))
+            .flatten();
+        let question =
+            inline_risk::Question { merchant, device, ip, user, missing, forced, now_ms: self.ledger.now() };
+        let decision = self.risk.decide(&question);
+        let personal = Personal {
+            user_id: user_id.map(str::to_owned),
+            device_id: context.device_id.clone(),
+            ip: context.ip.clone(),
+            user_agent: context.user_agent.clone(),
+        };
+        let subject = user.or(device).or(ip).unwrap_or_default();
+        Ok(Shopper { user, decision, sealed: self.secrets.seal(merchant, subject, &personal) })
+    }
+
+    /// A code that nobody could have been given leaves no record, so nobody can fill the log by guessing.
+    pub fn refuse_unknown(
+        &self,
+        merchant: MerchantId,
+        coupons: &[CouponRef],
+        decision: &Decision,
+    ) -> Result<(), Problem> {
+        let Some(i) = coupons.iter().position(|coupon| *coupon == CouponRef::Unknown) else { return Ok(()) };
+        (self.attempts)(merchant, Attempt::WrongCode, decision.device, decision.ip);
+        Err(Problem::of(Code::CouponNotFound).pointer(format!("/coupons/{i}")))
+    }
+}
+
+fn limited_problem(limited: &inline_risk::Limited) -> Problem {
+    let (code, wait_ms) = match limited {
+        inline_risk::Limited::Device { retry_after_ms } => (Code::DeviceLimited, *retry_after_ms),
+        inline_risk::Limited::Ip { retry_after_ms } => (Code::IpLimited, *retry_after_ms),
+    };
+    let seconds = u32::try_from(wait_ms.div_ceil(1000).max(1)).unwrap_or(u32::MAX);
+    Problem::of(code).with("scope", "end_user").retry_after(seconds)
+}

@@ -1,0 +1,6 @@
+//! Bodies of requests and answers, as the OpenAPI document shows them.
+
+pub mod answer;
+pub mod context;
+pub mod order;
+pub mod stock;

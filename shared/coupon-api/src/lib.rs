@@ -1,0 +1,12 @@
+//! What issuer and redeemer share over HTTP: bodies, how a refusal becomes a problem, how a record becomes an answer,
+//! and the one way in which a call becomes a submission.
+//!
+//! Architecture invariant: an answer's body is a function of the applied record, its sequence and its time, so that
+//! any instance gives the same bytes for the same key, at any time.
+
+pub mod backend;
+pub mod dto;
+pub mod refusal;
+pub mod render;
+pub mod secrets;
+pub mod watch;

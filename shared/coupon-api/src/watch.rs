@@ -1,0 +1,104 @@
+//! The keys and merchants that the gate needs: followed from the platform's shard.
+
+use std::sync::Arc;
+
+use coupon::code::parse_generated;
+use coupon::hash::id_hash;
+use coupon::id::{MerchantId, StoreId};
+use coupon::state::{Key as RowKey, KeyRow, Merchant, Row};
+use dashmap::DashMap;
+use http_api::auth::{Key, KeyDirectory, Role};
+use http_api::quota::Quotas;
+use http_api::signature::Secret;
+
+use crate::secrets::Secrets;
+
+/// All live keys, by the hash of their ids.
+pub struct Directory {
+    secrets: Arc<Secrets>,
+    keys: DashMap<[u8; 16], Arc<Key>>,
+    rows: DashMap<[u8; 16], Arc<KeyRow>>,
+    merchants: DashMap<MerchantId, Arc<Merchant>>,
+    /// Merchants with own codes that have the form of generated ones.
+    look_alikes: DashMap<MerchantId, ()>,
+}
+
+impl Directory {
+    /// Knows nobody yet.
+    pub fn new(secrets: Arc<Secrets>) -> Self {
+        Self { secrets, keys: DashMap::new(), rows: DashMap::new(), merchants: DashMap::new(), look_alikes: DashMap::new() }
+    }
+
+    /// Takes note of a merchant or a key of the platform's shard.
+    pub fn changed(&self, key: &RowKey, row: &Row) {
+        match (key, row) {
+            (RowKey::Merchant(owner, of), Row::Merchant(merchant)) if *owner == coupon::id::PLATFORM => {
+                self.merchants.insert(*of, merchant.clone());
+                let keys: Vec<_> =
+                    self.rows.iter().filter(|row| row.key.merchant == Some(*of)).map(|row| row.clone()).collect();
+                keys.iter().for_each(|row| self.put(row));
+            }
+            (RowKey::ApiKey(_, hash), Row::ApiKey(row)) => {
+                self.rows.insert(*hash, row.clone());
+                self.put(row);
+            }
+            (RowKey::CodeText(merchant, _), Row::CodeText(text)) if parse_generated(text).is_some() => {
+                self.look_alikes.insert(*merchant, ());
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether some own code of the merchant has the form of a generated one; otherwise a text of that form whose MAC
+    /// is wrong can be no code, and costs no look-up.
+    pub fn may_look_like_generated(&self, merchant: MerchantId) -> bool {
+        self.look_alikes.contains_key(&merchant)
+    }
+
+    /// A merchant as the platform knows it.
+    pub fn merchant(&self, id: MerchantId) -> Option<Arc<Merchant>> {
+        self.merchants.get(&id).map(|row| row.clone())
+    }
+
+    /// All merchants.
+    pub fn merchants(&self) -> Vec<(MerchantId, Arc<Merchant>)> {
+        self.merchants.iter().map(|entry| (*entry.key(), entry.value().clone())).collect()
+    }
+
+    /// Nobody can call yet.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    fn put(&self, row: &KeyRow) {
+        let merchant = row.key.merchant;
+        let known = merchant.and_then(|merchant| self.merchant(merchant));
+        let quotas = known.as_ref().map_or_else(Quotas::default, |known| Quotas {
+            create_per_second: known.quotas.create_per_second,
+            redeem_per_second: known.quotas.redeem_per_second,
+            import_per_minute: known.quotas.import_per_minute,
+        });
+        let Ok(role) = serde_json::from_value::<Role>(row.key.role.as_str().into()) else { return };
+        let store_ids = row.key.stores.as_ref().zip(merchant).map(|(stores, merchant)| {
+            stores.iter().map(|number| StoreId::new(merchant, *number)).collect::<Vec<_>>().into()
+        });
+        let key = Key {
+            key_id: row.key.key_id.as_str().into(),
+            merchant,
+            role,
+            store_ids,
+            livemode: row.key.livemode,
+            secret: Secret::new(&self.secrets.api_secret(&row.key.key_id)),
+            suspended: known.is_some_and(|known| known.suspended),
+            expires_at_ms: row.ends_at,
+            quotas: Arc::new(quotas),
+        };
+        self.keys.insert(id_hash(&row.key.key_id), Arc::new(key));
+    }
+}
+
+impl KeyDirectory for Directory {
+    fn find(&self, key_id: &str) -> Option<Arc<Key>> {
+        self.keys.get(&id_hash(key_id)).map(|key| key.clone())
+    }
+}
