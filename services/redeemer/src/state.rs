@@ -37,11 +37,7 @@ impl Redeemer {
         merchant: MerchantId,
         look: impl FnOnce(&ShardState, &Ledger, Millis) -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let query = move |ledger: &Ledger, now: Millis| {
-            let shard = ledger.of(merchant);
-            look(shard, ledger, shard.time.max(now))
-        };
-        self.backend.ledger.query(query).await.map_err(Problem::internal)
+        self.backend.look(merchant, look).await
     }
 
     /// An object's merchant, if the caller may know of it.

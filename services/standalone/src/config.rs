@@ -12,53 +12,53 @@ use serde::{Deserialize, Serialize};
 /// Everything that can be set. Each key is also an environment variable: `COUNTERFOIL__SECTION__KEY`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Config {
+pub(crate) struct Config {
     /// The HTTP side.
-    pub server: Server,
+    pub(crate) server: Server,
     /// The embedded log.
-    pub log: Log,
+    pub(crate) log: Log,
     /// Keys and secrets.
-    pub security: Security,
+    pub(crate) security: Security,
     /// Limits on end users' devices and addresses.
-    pub limits: InlineConfig,
+    pub(crate) limits: InlineConfig,
     /// The velocity rules of the risk-scorer.
-    pub risk: VelocityRules,
+    pub(crate) risk: VelocityRules,
 }
 
 /// The HTTP side.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Server {
+pub(crate) struct Server {
     /// Address and port; port 0 takes a free one. Default `127.0.0.1:8080`.
-    pub listen: String,
+    pub(crate) listen: String,
     /// Threads that serve HTTP, 1..=256. Default: one per core.
-    pub worker_threads: usize,
+    pub(crate) worker_threads: usize,
     /// Requests worked on at once; more wait, then are refused with 503. Default 10000.
-    pub max_concurrent_requests: usize,
+    pub(crate) max_concurrent_requests: usize,
     /// Connections at once. Default 10000.
-    pub max_connections: usize,
+    pub(crate) max_connections: usize,
     /// After SIGTERM, when what is left is cut off, seconds, 1..=60. Default 8.
-    pub drain_seconds: u64,
+    pub(crate) drain_seconds: u64,
 }
 
 /// The embedded log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Log {
+pub(crate) struct Log {
     /// Partitions of each topic, 1..=256, fixed when the log is made. Default 8.
-    pub partitions: u32,
+    pub(crate) partitions: u32,
     /// The least time from the start of one commit to the next under load, microseconds. Default 1000.
-    pub commit_interval_microseconds: u64,
+    pub(crate) commit_interval_microseconds: u64,
 }
 
 /// Keys and secrets.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Security {
+pub(crate) struct Security {
     /// A file with the master key, 64 hexadecimal digits. Default: `master.key` in the data directory, made at the
     /// first start, mode 0600. The key itself may stand in the variable `COUNTERFOIL_MASTER_KEY` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub master_key_file: Option<PathBuf>,
+    pub(crate) master_key_file: Option<PathBuf>,
 }
 
 impl Default for Server {
@@ -81,7 +81,7 @@ impl Default for Log {
 
 /// Why a configuration is not taken.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// A file or variable cannot be read as what it should be.
     #[error("configuration: {0}")]
     Figment(#[from] Box<figment::Error>),
@@ -92,7 +92,7 @@ pub enum ConfigError {
 
 impl Config {
     /// Reads file and environment.
-    pub fn read(file: Option<&Path>) -> Result<Self, ConfigError> {
+    pub(crate) fn read(file: Option<&Path>) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Some(file) = file {
             if !file.is_file() {
@@ -107,7 +107,7 @@ impl Config {
     }
 
     /// Checks ranges.
-    pub fn check(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let wrong = |text: String| Err(ConfigError::Range(text));
         if self.server.listen.parse::<std::net::SocketAddr>().is_err() {
             return wrong(format!("server.listen is {:?}; it must be an address and a port", self.server.listen));

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::config::Security;
 
 /// Reads the master key from where the configuration says; makes one in the data directory where it says nothing.
-pub fn master_key(security: &Security, data_dir: &Path) -> std::io::Result<Vec<u8>> {
+pub(crate) fn master_key(security: &Security, data_dir: &Path) -> std::io::Result<Vec<u8>> {
     if let Ok(text) = std::env::var("COUNTERFOIL_MASTER_KEY") {
         return parse(&text, "COUNTERFOIL_MASTER_KEY");
     }
@@ -34,12 +34,12 @@ fn parse(text: &str, place: &str) -> std::io::Result<Vec<u8>> {
 }
 
 /// Where the platform's first key stands.
-pub fn platform_key_file(data_dir: &Path) -> PathBuf {
+pub(crate) fn platform_key_file(data_dir: &Path) -> PathBuf {
     data_dir.join("platform-key.json")
 }
 
 /// Writes the platform's first key.
-pub fn write_platform_key(data_dir: &Path, key_id: &str, secret: &str) -> std::io::Result<()> {
+pub(crate) fn write_platform_key(data_dir: &Path, key_id: &str, secret: &str) -> std::io::Result<()> {
     let body = json!({"key_id": key_id, "secret": secret});
     write_secret(&platform_key_file(data_dir), &format!("{body}\n"))
 }

@@ -13,7 +13,7 @@ redemption is lost. Every write takes an `Idempotency-Key`; errors are `applicat
 grow.";
 
 /// The whole document.
-pub fn document() -> OpenApi {
+pub(crate) fn document() -> OpenApi {
     let info = InfoBuilder::new().title("Counterfoil").version(env!("CARGO_PKG_VERSION")).description(Some(ABOUT));
     let mut document = OpenApiBuilder::new().info(info.build()).build();
     document.merge(issuer::openapi());
@@ -33,7 +33,7 @@ pub fn document() -> OpenApi {
 }
 
 /// `/openapi.json`, `/docs`, and the pages of the error codes.
-pub fn router() -> Router {
+pub(crate) fn router() -> Router {
     let document = document();
     Router::new()
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))

@@ -21,11 +21,12 @@ use event_log_sqlite::SqliteLog;
 use http_api::call::Gate;
 use http_api::server::ServerLimits;
 use inline_risk::InlineRisk;
+use issuer::Issuer;
 use projection::engine::{Answer, What};
 use projection::handle::LedgerHandle;
 use projection::owner;
 use redeemer::{Receipts, Redeemer};
-use risk_scorer::{Scorer, ScorerHandle, Signal, SignalKind, Signals};
+use risk_scorer::{RiskApi, Scorer, ScorerHandle, Signal, SignalKind, Signals};
 use tokio::signal::unix::{SignalKind as UnixSignal, signal};
 
 use crate::Failure;
@@ -34,13 +35,13 @@ use crate::demo::Demo;
 use crate::keys;
 
 /// Where the log lies in a data directory.
-pub const LOG_FILE: &str = "log.sqlite";
+pub(crate) const LOG_FILE: &str = "log.sqlite";
 /// Where the ledger's projection lies.
-pub const LEDGER_FOLDER: &str = "ledger.sled";
+pub(crate) const LEDGER_FOLDER: &str = "ledger.sled";
 /// Where the risk-scorer's projection lies.
-pub const RISK_FOLDER: &str = "risk.sled";
+pub(crate) const RISK_FOLDER: &str = "risk.sled";
 /// Where a running server says where it listens.
-pub const ADDRESS_FILE: &str = "address";
+pub(crate) const ADDRESS_FILE: &str = "address";
 
 /// Folded records that may wait for the risk-scorer.
 const FEED_CAPACITY: usize = 65_536;
@@ -54,7 +55,7 @@ struct Running {
 }
 
 /// Serves until SIGTERM or SIGINT, then drains.
-pub fn run(config: &Config, data_dir: &Path, demo: Option<Demo>) -> Result<ExitCode, Failure> {
+pub(crate) fn run(config: &Config, data_dir: &Path, demo: Option<Demo>) -> Result<ExitCode, Failure> {
     std::fs::create_dir_all(data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.server.worker_threads)
@@ -76,13 +77,13 @@ fn start(config: &Config, data_dir: &Path) -> Result<Running, Failure> {
     let master = keys::master_key(&config.security, data_dir)?;
     let secrets = Arc::new(Secrets::new(master.clone()));
     let directory = Arc::new(Directory::new(secrets.clone()));
-    let risk = Arc::new(InlineRisk::new(config.limits.clone()));
+    let risk = Arc::new(InlineRisk::new(&config.limits));
     let shared: Arc<dyn EventLog> = log.clone();
     let opened = Scorer::open(&data_dir.join(RISK_FOLDER), config.log.partitions)?;
     let (feed, followed) = crossbeam_channel::bounded(FEED_CAPACITY);
     let positions = opened.positions();
     let clock = http_api::time::system_clock_ms;
-    let scorer = opened.start(shared.clone(), followed, risk.clone(), config.risk.clone(), clock)?;
+    let scorer = opened.start(shared.clone(), followed, risk.clone(), &config.risk, clock)?;
     let watched = directory.clone();
     let ledger = owner::start(owner::Start {
         log: shared.clone(),
@@ -124,11 +125,12 @@ async fn serve(
     let backend = running.backend.clone();
     platform_key(&backend, data_dir).await?;
     issuer::open_all(&backend).await;
-    let operations = data_dir.join("operations");
     let gate = Arc::new(Gate::new(backend.directory.clone()));
+    let issuer = Issuer { backend: backend.clone(), gate, spool: data_dir.join("operations") };
+    issuer::resume(&issuer).await;
     let ready = Arc::new(AtomicBool::new(true));
-    let router = router(running, &gate, &ready, &operations);
-    let listener = http_api::server::bind(config.server.listen.parse()?)?;
+    let router = router(running, &issuer, &ready);
+    let listener = http_api::server::bind(config.server.listen.parse()?).await?;
     let address = listener.local_addr()?;
     std::fs::write(data_dir.join(ADDRESS_FILE), format!("http://{address}\n"))?;
     let limits = ServerLimits {
@@ -155,10 +157,11 @@ async fn serve(
     Ok(if report.requests_dropped == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) })
 }
 
-fn router(running: &Running, gate: &Arc<Gate>, ready: &Arc<AtomicBool>, operations: &Path) -> Router {
-    let backend = running.backend.clone();
+fn router(running: &Running, issuer: &Issuer, ready: &Arc<AtomicBool>) -> Router {
+    let (backend, gate) = (issuer.backend.clone(), issuer.gate.clone());
+    let analyst = RiskApi { scorer: running.scorer.clone(), backend: backend.clone(), gate: gate.clone() };
     let redeemer =
-        Redeemer { backend: backend.clone(), gate: gate.clone(), receipts: running.receipts.clone() };
+        Redeemer { backend, gate: gate.clone(), receipts: running.receipts.clone() };
     let ready = ready.clone();
     let health = move || async move {
         if ready.load(Ordering::Acquire) {
@@ -169,10 +172,10 @@ fn router(running: &Running, gate: &Arc<Gate>, ready: &Arc<AtomicBool>, operatio
     };
     let metrics = || async { ([(header::CONTENT_TYPE, telemetry::METRICS_TYPE)], telemetry::metrics()).into_response() };
     Router::new()
-        .route("/v1/signature-checks", post(http_api::signature_check::post).with_state(gate.clone()))
-        .merge(issuer::router(backend.clone(), gate.clone(), operations.to_owned()))
+        .route("/v1/signature-checks", post(http_api::signature_check::post).with_state(gate))
+        .merge(issuer::router(issuer.clone()))
         .merge(redeemer::router(redeemer))
-        .merge(risk_scorer::router(running.scorer.clone(), backend.secrets.clone(), gate.clone()))
+        .merge(risk_scorer::router(analyst))
         .merge(crate::openapi::router())
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(health))

@@ -9,12 +9,15 @@ use coupon::hash::id_hash;
 use coupon::id::{CouponId, MerchantId};
 use coupon::record::RequestKey;
 use coupon::state::Done;
+use coupon::terms::Millis;
 use http_api::call::Call;
 use http_api::idempotency::Answer as HttpAnswer;
 use http_api::problem::{Code, Problem};
 use inline_risk::InlineRisk;
 use projection::engine::{Answer, Reply, Submission, What};
 use projection::handle::LedgerHandle;
+use projection::ledger::Ledger;
+use projection::shard::ShardState;
 
 use crate::dto::context::Context;
 use crate::refusal;
@@ -74,6 +77,19 @@ impl Backend {
         let request = key.map(|key| (self.secrets.request_key(merchant, key.as_str()), fingerprint));
         let answer = self.submit(merchant, request, What::Command(command)).await;
         self.answer(call, merchant, answer).await
+    }
+
+    /// Looks at the merchant's folded state, with the log's time there.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        merchant: MerchantId,
+        look: impl FnOnce(&ShardState, &Ledger, Millis) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let query = move |ledger: &Ledger, now: Millis| {
+            let shard = ledger.of(merchant);
+            look(shard, ledger, shard.time.max(now))
+        };
+        self.ledger.query(query).await.map_err(Problem::internal)
     }
 
     /// Hands in a submission.

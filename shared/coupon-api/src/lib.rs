@@ -6,6 +6,7 @@
 
 pub mod backend;
 pub mod dto;
+pub mod listing;
 pub mod refusal;
 pub mod render;
 pub mod secrets;

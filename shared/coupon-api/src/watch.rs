@@ -65,9 +65,10 @@ impl Directory {
         self.merchants.iter().map(|entry| (*entry.key(), entry.value().clone())).collect()
     }
 
-    /// Nobody can call yet.
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+    /// The id of a live platform key, if there is one.
+    pub fn platform_key(&self) -> Option<String> {
+        let live = |row: &KeyRow| row.key.role == Role::Platform.as_str() && row.ends_at.is_none();
+        self.rows.iter().find(|row| live(row)).map(|row| row.key.key_id.clone())
     }
 
     fn put(&self, row: &KeyRow) {

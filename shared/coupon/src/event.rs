@@ -457,6 +457,8 @@ pub struct Operation {
     pub total: u64,
     /// As the merchant calls it.
     pub label: String,
+    /// Under which name the rows lie at the instance that took them.
+    pub rows: String,
 }
 
 /// What an operation does.

@@ -1,18 +1,217 @@
-//! Limits and verdicts on the hot path.
-use coupon::event::{Action, Decision, Pseudonym};
+//! Risk on the path of a request: limits per device and address, and decisions from verdicts and counts that are here.
+//!
+//! Architecture invariant: nothing here waits for anything; what is not known is said (`degraded`, `missing`).
+
+mod limiter;
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use coupon::event::{Action, Decision, Pseudonym, Reason};
 use coupon::id::MerchantId;
-#[allow(missing_docs)]
-pub struct InlineRisk;
-#[allow(missing_docs)]
-pub enum Limited { Device { retry_after_ms: u64 }, Ip { retry_after_ms: u64 } }
-#[allow(missing_docs)]
-#[derive(Clone, Copy)]
-pub enum Forced { Block, Challenge, Review, Degraded }
-impl Forced { #[allow(missing_docs)] pub fn of(id: &str) -> Option<Self> { match id { "test_block" => Some(Self::Block), "test_challenge" => Some(Self::Challenge), "test_review" => Some(Self::Review), "test_degraded" => Some(Self::Degraded), _ => None } } }
-#[allow(missing_docs)]
-pub struct Question { pub merchant: MerchantId, pub device: Option<Pseudonym>, pub ip: Option<Pseudonym>, pub user: Option<Pseudonym>, pub missing: Vec<String>, pub forced: Option<Forced>, pub now_ms: i64 }
-#[allow(missing_docs)]
+use dashmap::DashMap;
+use parking_lot::RwLock;
+use risk::{EVALUATOR, Subject, SubjectKind, Velocity, Verdict};
+use serde::{Deserialize, Serialize};
+
+pub use limiter::Limited;
+use limiter::Limiter;
+
+/// Limits per end user, and how old knowledge may be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InlineConfig {
+    /// Attempts per second that one device regains. Default 20.
+    pub device_per_second: u32,
+    /// Attempts that one device may make at once. Default 200.
+    pub device_burst: u32,
+    /// Attempts per second that one address regains. Default 200.
+    pub ip_per_second: u32,
+    /// Attempts that one address may make at once. Default 2000.
+    pub ip_burst: u32,
+    /// Devices and addresses that are followed at once, each. Default 1000000.
+    pub max_keys: usize,
+    /// A risk-scorer that was not heard of for so long makes decisions `degraded`, milliseconds. Default 30000.
+    pub stale_after_ms: i64,
+}
+
+impl Default for InlineConfig {
+    fn default() -> Self {
+        Self {
+            device_per_second: 20,
+            device_burst: 200,
+            ip_per_second: 200,
+            ip_burst: 2_000,
+            max_keys: 1_000_000,
+            stale_after_ms: 30_000,
+        }
+    }
+}
+
+/// What test merchants can force by their device ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forced {
+    /// `test_block`
+    Block,
+    /// `test_challenge`
+    Challenge,
+    /// `test_review`
+    Review,
+    /// `test_degraded`
+    Degraded,
+}
+
+impl Forced {
+    /// What a device id forces.
+    pub fn of(device_id: &str) -> Option<Self> {
+        match device_id {
+            "test_block" => Some(Self::Block),
+            "test_challenge" => Some(Self::Challenge),
+            "test_review" => Some(Self::Review),
+            "test_degraded" => Some(Self::Degraded),
+            _ => None,
+        }
+    }
+}
+
+/// Who asks to claim, lock or redeem.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// At which merchant.
+    pub merchant: MerchantId,
+    /// The device, if told.
+    pub device: Option<Pseudonym>,
+    /// The address, if told.
+    pub ip: Option<Pseudonym>,
+    /// The user, if told.
+    pub user: Option<Pseudonym>,
+    /// What was not told.
+    pub missing: Vec<String>,
+    /// What a test merchant forces.
+    pub forced: Option<Forced>,
+    /// The wall clock, milliseconds.
+    pub now_ms: i64,
+}
+
+/// Limits, verdicts and counts of this process.
+pub struct InlineRisk {
+    limiter: Limiter,
+    stale_after_ms: i64,
+    verdicts: DashMap<(Subject, String), Verdict>,
+    features: RwLock<Velocity>,
+    watermark_ms: AtomicI64,
+    heard_ms: AtomicI64,
+}
+
 impl InlineRisk {
-    pub fn limit(&self, _: Option<Pseudonym>, _: Option<Pseudonym>) -> Result<(), Limited> { Ok(()) }
-    pub fn decide(&self, q: &Question) -> Decision { Decision { action: match q.forced { Some(Forced::Block) => Action::Block, _ => Action::Allow }, missing: q.missing.clone(), device: q.device, ip: q.ip, ..Decision::default() } }
+    /// Knows nothing yet.
+    pub fn new(config: &InlineConfig) -> Self {
+        Self {
+            limiter: Limiter::new(config),
+            stale_after_ms: config.stale_after_ms,
+            verdicts: DashMap::new(),
+            features: RwLock::new(Velocity::new(config.max_keys)),
+            watermark_ms: AtomicI64::new(0),
+            heard_ms: AtomicI64::new(0),
+        }
+    }
+
+    /// Takes one attempt of a device and an address. What was not told is not limited.
+    pub fn limit(&self, device: Option<Pseudonym>, ip: Option<Pseudonym>) -> Result<(), Limited> {
+        self.limiter.take(device, ip)
+    }
+
+    /// The counts, which the scorer of this process keeps.
+    pub fn features(&self) -> &RwLock<Velocity> {
+        &self.features
+    }
+
+    /// Everything up to this time of the log is counted.
+    pub fn counted_up_to(&self, watermark_ms: i64) {
+        self.watermark_ms.fetch_max(watermark_ms, Ordering::Relaxed);
+    }
+
+    /// The scorer was up to date at this time of the wall clock.
+    pub fn heard(&self, now_ms: i64) {
+        self.heard_ms.fetch_max(now_ms, Ordering::Relaxed);
+    }
+
+    /// Up to which time of the log everything is counted.
+    pub fn watermark_ms(&self) -> i64 {
+        self.watermark_ms.load(Ordering::Relaxed)
+    }
+
+    /// Takes a verdict in; those that are over go when there are many.
+    pub fn apply(&self, verdict: Verdict, now_ms: i64) {
+        if self.verdicts.len() > 100_000 {
+            self.verdicts.retain(|_, verdict| verdict.until_ms > now_ms);
+        }
+        self.verdicts.insert((verdict.subject, verdict.rule.clone()), verdict);
+    }
+
+    /// What is said of a subject, over or not.
+    pub fn verdicts_of(&self, subject: &Subject) -> Vec<Verdict> {
+        let of = self.verdicts.iter().filter(|entry| entry.key().0 == *subject);
+        of.map(|entry| entry.value().clone()).collect()
+    }
+
+    /// A rule's verdict of a subject.
+    pub fn verdict(&self, subject: &Subject, rule: &str) -> Option<Verdict> {
+        self.verdicts.get(&(*subject, rule.to_owned())).map(|verdict| verdict.clone())
+    }
+
+    /// Decides from what is known here.
+    pub fn decide(&self, question: &Question) -> Decision {
+        let told = [
+            (SubjectKind::Device, question.device),
+            (SubjectKind::Ip, question.ip),
+            (SubjectKind::User, question.user),
+        ];
+        let watermark = self.watermark_ms();
+        let mut slots = Vec::new();
+        let mut reasons = Vec::new();
+        let features = self.features.read();
+        for (kind, pseudonym) in told {
+            let Some(pseudonym) = pseudonym else { continue };
+            let subject = Subject { kind, merchant: question.merchant.0, pseudonym };
+            slots.extend(features.slots(&subject, watermark));
+            reasons.extend(self.reasons(&subject, question.now_ms));
+        }
+        drop(features);
+        let stale = question.now_ms - self.heard_ms.load(Ordering::Relaxed) > self.stale_after_ms;
+        let action = match question.forced {
+            Some(Forced::Block) => Action::Block,
+            Some(Forced::Challenge) => Action::Challenge,
+            Some(Forced::Review) => Action::Review,
+            _ if reasons.is_empty() => Action::Allow,
+            _ => Action::Block,
+        };
+        Decision {
+            action,
+            watermark,
+            slots,
+            missing: question.missing.clone(),
+            reasons,
+            degraded: stale || question.forced == Some(Forced::Degraded),
+            evaluator: EVALUATOR,
+            device: question.device,
+            ip: question.ip,
+        }
+    }
+
+    fn reasons(&self, subject: &Subject, now_ms: i64) -> Vec<Reason> {
+        if self.verdicts.is_empty() {
+            return Vec::new();
+        }
+        let rules = risk::velocity::SLOTS.iter().filter(|slot| slot.kind == subject.kind);
+        rules
+            .filter_map(|slot| self.verdict(subject, slot.name))
+            .filter(|verdict| verdict.until_ms > now_ms)
+            .map(|verdict| Reason {
+                code: verdict.rule,
+                value: verdict.count,
+                threshold: verdict.threshold,
+                window_seconds: verdict.window_seconds,
+            })
+            .collect()
+    }
 }

@@ -10,7 +10,7 @@ use coupon::command::Command;
 use coupon::decide::{Proposal, Scene, decide};
 use coupon::fold::{At, Outcome, fold};
 use coupon::id::{MerchantId, Sequence, Shard};
-use coupon::record::{Cancel, Entry, Fence, Fences, Guard, GuardKind, Origin, Record, Request, RequestKey};
+use coupon::record::{Cancel, Entity, Entry, Fence, Fences, Guard, GuardKind, Origin, Record, Request, RequestKey};
 use coupon::rejection::Refusal;
 use coupon::state::{Done, RequestOutcome, live_request};
 use coupon::terms::Millis;
@@ -118,29 +118,31 @@ struct Pending {
 enum Waits {
     Nobody,
     Tick(Due),
-    Submission(Box<Submission>),
-    Refused(Vec<Refused>),
+    Submission(Attempt),
+    Refused(Vec<Attempt>),
 }
 
-/// A submission that waits for its fence.
-struct Refused {
+/// A submission with the fences that stood for its key when it came, and its own since. Any other fence is that of
+/// another attempt, whose caller may have been told that it is refused: a record decided with the old count is void
+/// then, and counts as a fence itself.
+struct Attempt {
     submission: Box<Submission>,
-    refusal: Box<Refusal>,
-    /// Of the shard's overlay when it was decided.
-    generation: u64,
+    fences: u32,
+    /// The number that the next record had when it came.
+    came: u64,
 }
 
 /// A shard's proposals.
 #[derive(Default)]
 struct Lane {
     overlay: Overlay,
-    /// Rises whenever something came otherwise than expected.
-    generation: u64,
     pending: BTreeMap<u64, ()>,
     /// Refusals whose fence goes out with the next batch.
-    fences: Vec<(Fence, Refused)>,
+    fences: Vec<(Fence, Attempt)>,
     /// Refusals whose fence is folded, behind proposals that are not: by the fence's number.
-    held: VecDeque<(u64, Refused)>,
+    held: VecDeque<(u64, Attempt)>,
+    /// Attempts that rest on a proposal which is not folded, to be decided again after this one.
+    blocked: VecDeque<(u64, Attempt)>,
 }
 
 /// A partition that follows the log.
@@ -162,7 +164,7 @@ pub struct Engine {
     pending: FxHashMap<u64, Pending>,
     /// Own records in the order in which they were proposed, by partition: read back, they need not be decoded.
     order: Vec<VecDeque<u64>>,
-    in_flight: HashMap<RequestKey, Vec<Box<Submission>>>,
+    in_flight: HashMap<RequestKey, Vec<Attempt>>,
     /// Records of the next batch.
     out: Vec<event_log::Entry>,
     out_numbers: Vec<u64>,
@@ -238,77 +240,116 @@ impl Engine {
             return (submission.reply)(Answer::Overloaded);
         }
         let now = self.now(shard, wall);
-        let mut fences = 0;
-        if let Some((key, fingerprint)) = submission.request {
+        let fences = submission
+            .request
+            .and_then(|(key, _)| live_request(self.ledger.shard(shard), shard, key, now))
+            .map_or(0, |row| row.fences);
+        self.resume(Attempt { submission, fences, came: self.next_number }, wall);
+    }
+
+    /// Goes on with an attempt: one that has come, that waited for another, or that is decided again.
+    fn resume(&mut self, mut attempt: Attempt, wall: Millis) {
+        let shard = attempt.submission.merchant.shard();
+        let now = self.now(shard, wall);
+        if let Some((key, fingerprint)) = attempt.submission.request {
             if let Some(waiting) = self.in_flight.get_mut(&key) {
-                waiting.push(submission);
+                waiting.push(attempt);
                 return;
             }
             match live_request(self.ledger.shard(shard), shard, key, now) {
-                None => {}
+                None => attempt.fences = 0,
                 Some(row) => match row.outcome {
-                    RequestOutcome::Open => fences = row.fences,
-                    RequestOutcome::Cancelled => return (submission.reply)(Answer::Cancelled),
+                    RequestOutcome::Open => {}
+                    RequestOutcome::Cancelled => return (attempt.submission.reply)(Answer::Cancelled),
                     RequestOutcome::Done(done) => {
-                        return (submission.reply)(settle::replayed(&submission.what, done, fingerprint));
+                        return (attempt.submission.reply)(settle::replayed(
+                            &attempt.submission.what,
+                            done,
+                            fingerprint,
+                        ));
                     }
                 },
             }
         }
         self.propose_due(wall);
-        self.decide(submission, shard, now, fences);
+        self.decide(attempt, shard, now);
     }
 
-    fn decide(&mut self, submission: Box<Submission>, shard: Shard, now: Millis, fences: u32) {
+    fn decide(&mut self, attempt: Attempt, shard: Shard, now: Millis) {
+        let submission = &attempt.submission;
         let command = match &submission.what {
-            What::Cancel => return self.propose_cancel(submission, shard, now),
+            What::Cancel => return self.propose_cancel(attempt, shard, now),
             What::Command(command) => command,
         };
         let base = self.ledger.shard(shard);
         let view = Speculative { base, overlay: &self.lanes[usize::from(shard.0)].overlay };
         match decide(Scene { view: &view, merchant: submission.merchant, now }, command) {
-            Ok(proposal) if proposal.events.is_empty() => (submission.reply)(Answer::Nothing),
+            Ok(proposal) if proposal.events.is_empty() => (attempt.submission.reply)(Answer::Nothing),
+            Ok(proposal) if self.rests_on_proposals(shard, &proposal) => self.block(attempt, shard),
             Ok(proposal) => {
                 let request = submission.request.map(|(key, fingerprint)| Request {
                     key,
                     fingerprint,
-                    fences,
+                    fences: attempt.fences,
                     deadline: submission.deadline.max(now + 1),
                 });
                 let merchant = submission.merchant;
-                self.propose_record(merchant, proposal, request, now, Waits::Submission(submission));
+                self.propose_record(merchant, proposal, request, now, Waits::Submission(attempt));
             }
-            Err(refusal) => self.refuse(submission, shard, refusal),
+            Err(refusal) => self.refuse(attempt, shard, refusal),
         }
     }
 
-    /// A refusal with a key is answered once its fence is folded; one without, once what it rests on is.
-    fn refuse(&mut self, submission: Box<Submission>, shard: Shard, refusal: Refusal) {
-        let code = (submission.code_of)(&refusal);
-        let request = submission.request;
+    /// Whether a guard names a version that is only proposed. Its sequence is a guess: another record may come to
+    /// stand there, change the same entity, and let a guard hold that was meant for something else.
+    fn rests_on_proposals(&self, shard: Shard, proposal: &Proposal) -> bool {
+        let folded = self.ledger.shard(shard).sequence;
+        proposal.guards.iter().any(|guard| match guard {
+            // Counted in chunks.
+            Guard::Version(Entity::Operation(_), _) => false,
+            Guard::Version(_, version) => *version > folded,
+            _ => false,
+        })
+    }
+
+    /// Waits for all that is proposed now.
+    fn block(&mut self, attempt: Attempt, shard: Shard) {
+        if let Some((key, _)) = attempt.submission.request {
+            self.in_flight.entry(key).or_default();
+        }
         let lane = self.lane(shard);
-        let refused = Refused { submission, refusal: Box::new(refusal), generation: lane.generation };
+        let last = lane.pending.last_key_value().map_or(0, |(number, ())| *number);
+        lane.blocked.push_back((last + 1, attempt));
+    }
+
+    /// A refusal with a key is answered once its fence is folded; one without, once what it rests on is.
+    fn refuse(&mut self, attempt: Attempt, shard: Shard, refusal: Refusal) {
+        let code = (attempt.submission.code_of)(&refusal);
+        let request = attempt.submission.request;
+        let lane = self.lane(shard);
         let Some((key, _)) = request else {
             if lane.pending.is_empty() {
-                return (refused.submission.reply)(Answer::Refused(refused.refusal));
+                return (attempt.submission.reply)(Answer::Refused(Box::new(refusal)));
             }
             let last = lane.pending.last_key_value().map_or(0, |(number, ())| *number);
-            lane.held.push_back((last + 1, refused));
+            lane.held.push_back((last + 1, attempt));
             return;
         };
-        let decision = match &refused.refusal.rejection {
-            coupon::rejection::Rejection::Risk(decision) => Some(decision.clone()),
+        let decision = match refusal.rejection {
+            coupon::rejection::Rejection::Risk(decision) => Some(decision),
             _ => None,
         };
-        lane.fences.push((Fence { key, refusal: code, decision }, refused));
+        lane.fences.push((Fence { key, refusal: code, decision }, attempt));
         self.in_flight.entry(key).or_default();
     }
 
-    fn propose_cancel(&mut self, submission: Box<Submission>, shard: Shard, now: Millis) {
-        let Some((key, _)) = submission.request else { return (submission.reply)(Answer::Nothing) };
+    fn propose_cancel(&mut self, attempt: Attempt, shard: Shard, now: Millis) {
+        let Some((key, _)) = attempt.submission.request else {
+            return (attempt.submission.reply)(Answer::Nothing);
+        };
         let entry = Entry::Cancel(Cancel { origin: self.origin(), key });
         self.in_flight.entry(key).or_default();
-        self.propose(entry, shard, now, now + ATTEMPT_MS, Waits::Submission(submission));
+        self.propose(entry, shard, now, now + ATTEMPT_MS, Waits::Submission(attempt));
     }
 
     fn propose_record(
@@ -394,10 +435,13 @@ impl Engine {
             let now = self.now(shard, wall);
             let view =
                 Speculative { base: self.ledger.shard(shard), overlay: &self.lanes[usize::from(shard.0)].overlay };
-            if let Ok(proposal) = decide(Scene { view: &view, merchant, now }, &command)
-                && !proposal.events.is_empty()
-            {
-                self.propose_record(merchant, proposal, None, now, Waits::Tick(due));
+            match decide(Scene { view: &view, merchant, now }, &command) {
+                Ok(proposal) if !proposal.events.is_empty() && !self.rests_on_proposals(shard, &proposal) => {
+                    self.propose_record(merchant, proposal, None, now, Waits::Tick(due));
+                }
+                // What makes it needless is only proposed, and may come to nothing.
+                _ if view.overlay.depth > 0 => self.ledger.due_again(wall + 1_000, due),
+                _ => {}
             }
         }
     }

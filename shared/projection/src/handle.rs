@@ -61,6 +61,7 @@ impl LedgerHandle {
         }));
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
             overloaded(submission);
         } else if self.owner.send(Message::Submit(Box::new(submission))).is_err() {
             return Answer::Overloaded;

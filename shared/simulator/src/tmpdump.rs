@@ -1,10 +1,5 @@
-use projection::codec::{self, Decoded};
-use event_log::{EventLog, Topic};
-pub fn dump(w: &crate::world::World, n: usize) {
-    for p in 0..2 {
-        let all = w.log.read(Topic::Ledger, p, 0, usize::MAX).unwrap();
-        for s in all.iter().rev().take(n) {
-            if let Ok((h, Decoded::Entry(e))) = codec::decode(&s.bytes) { eprintln!("p{p} sh{} t{} {e:?}", h.shard, s.append_time_ms); }
-        }
-    }
+use coupon::fold::{At, Outcome};
+use coupon::record::Entry;
+pub fn show(at: At, e: &Entry, o: Outcome) {
+    if std::env::var("DUMP").is_ok() { match e { Entry::Guarded(r) => eprintln!("D m{} seq{} t{} {o:?} req{:?} pa{} G{:?} E{:?}", r.merchant.0, at.sequence, at.time, r.request, r.proposed_at, r.guards, r.events), e => eprintln!("D sh{:?} seq{} t{} {o:?} {e:?}", at.shard, at.sequence, at.time) } }
 }

@@ -286,7 +286,7 @@ impl World {
             // What was lost is given up once its deadline is over.
             self.pass(if round % 4 == 3 { 5_000 } else { 100 });
         }
-        if std::env::var("DUMP").is_ok() { crate::tmpdump::dump(self, 4); }
+        
         let left: Vec<(usize, bool)> =
             self.instances.iter().map(|i| (i.engine.pending(), i.engine.has_batch())).collect();
         let ends: Vec<_> = self.observer.shards().filter(|s| s.sequence > 0).map(|s| (s.shard(), s.sequence)).collect();

@@ -7,10 +7,13 @@ use simulator::run::general;
 
 const STEPS: u32 = 1_200;
 
-/// The seed to replay, where one is named.
+/// The seed to replay (`SIMULATOR_SEED`), or as many as are asked for (`SIMULATOR_SEEDS`).
 fn seeds(all: u64) -> Vec<u64> {
-    let one = std::env::var("SIMULATOR_SEED").ok().and_then(|seed| seed.parse().ok());
-    one.map_or_else(|| (0..all).collect(), |seed| vec![seed])
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    match number("SIMULATOR_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("SIMULATOR_SEEDS").unwrap_or(all)).collect(),
+    }
 }
 
 #[test]

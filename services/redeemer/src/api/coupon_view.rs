@@ -17,7 +17,7 @@ use crate::state::Redeemer;
 
 /// A coupon.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct CouponView {
+pub(super) struct CouponView {
     /// `cpn_...`
     pub id: String,
     /// The same, as other answers call it.

@@ -12,13 +12,13 @@ use crate::keys::platform_key_file;
 use crate::serve::ADDRESS_FILE;
 
 /// What is asked for.
-pub struct Call {
-    pub method: String,
-    pub path: String,
-    pub body: Option<String>,
-    pub target: Option<String>,
-    pub key_file: Option<PathBuf>,
-    pub idempotency_key: Option<String>,
+pub(crate) struct Call {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) body: Option<String>,
+    pub(crate) target: Option<String>,
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) idempotency_key: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -27,7 +27,7 @@ struct KeyFile {
     secret: String,
 }
 
-pub fn run(data_dir: &Path, call: Call) -> Result<ExitCode, Failure> {
+pub(crate) fn run(data_dir: &Path, call: Call) -> Result<ExitCode, Failure> {
     let key_file = call.key_file.unwrap_or_else(|| platform_key_file(data_dir));
     let text = std::fs::read_to_string(&key_file)
         .map_err(|error| format!("{}: {error}; --key-file names another key", key_file.display()))?;
@@ -40,16 +40,15 @@ pub fn run(data_dir: &Path, call: Call) -> Result<ExitCode, Failure> {
             .to_owned(),
     };
     let method = call.method.to_uppercase();
-    let method = method.parse::<axum::http::Method>().map_err(|_| format!("{method:?} is no method"))?;
     let body = call.body.as_deref().map(serde_json::from_str::<serde_json::Value>).transpose();
     let body = body.map_err(|error| format!("the body is no JSON: {error}"))?;
     let random = || format!("cli-{}", hex::encode(rand::random::<[u8; 12]>()));
-    let idempotency_key = call.idempotency_key.or_else(|| (method != axum::http::Method::GET).then(random));
+    let idempotency_key = call.idempotency_key.or_else(|| (method != "GET").then(random));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let reply = runtime.block_on(async {
         let client = Client::new(&target)?;
         let credentials = Credentials::new(&key.key_id, &key.secret);
-        client.signed(&credentials, method, &call.path, idempotency_key.as_deref(), body.as_ref()).await
+        client.signed(&credentials, &method, &call.path, idempotency_key.as_deref(), body.as_ref()).await
     })?;
     match serde_json::from_slice::<serde_json::Value>(&reply.body) {
         Ok(value) => print(&serde_json::to_string_pretty(&value)?),

@@ -19,7 +19,7 @@ use crate::Failure;
 use crate::config::Config;
 use crate::keys;
 
-pub fn run(config: &Config, data_dir: &Path, coupon: &str) -> Result<ExitCode, Failure> {
+pub(crate) fn run(config: &Config, data_dir: &Path, coupon: &str) -> Result<ExitCode, Failure> {
     let log = open_log(data_dir)?;
     let mut ledger = Ledger::new();
     fold_all(log.as_ref(), &mut ledger, |_, _, _| {});

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{open_log, print, records};
 use crate::Failure;
 
-pub fn run(data_dir: &Path, partition: Option<u32>, from: u64, limit: u64) -> Result<ExitCode, Failure> {
+pub(crate) fn run(data_dir: &Path, partition: Option<u32>, from: u64, limit: u64) -> Result<ExitCode, Failure> {
     let log = open_log(data_dir)?;
     let all = 0..log.partitions(Topic::Ledger);
     for partition in all.filter(|n| partition.is_none_or(|only| only == *n)) {

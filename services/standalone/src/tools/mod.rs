@@ -1,10 +1,10 @@
 //! Tools over the log of a data directory.
 
-pub mod audit;
-pub mod call;
-pub mod explain;
-pub mod log;
-pub mod rebuild;
+pub(crate) mod audit;
+pub(crate) mod call;
+pub(crate) mod explain;
+pub(crate) mod log;
+pub(crate) mod rebuild;
 
 use std::io::Write;
 use std::path::Path;
@@ -25,14 +25,14 @@ use crate::serve::LOG_FILE;
 const AT_ONCE: usize = 4_096;
 
 /// A line of what was asked for, on the standard output. Nobody reading it any more is no failure.
-pub fn print(line: &str) {
+pub(crate) fn print(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}");
     let _ = out.flush();
 }
 
 /// The log of a data directory, to be read only; also while a server writes it.
-pub fn open_log(data_dir: &Path) -> Result<Arc<SqliteLog>, Failure> {
+pub(crate) fn open_log(data_dir: &Path) -> Result<Arc<SqliteLog>, Failure> {
     let file = data_dir.join(LOG_FILE);
     if !file.is_file() {
         return Err(format!("there is no log in {}; --data-dir says where to look", data_dir.display()).into());
@@ -41,7 +41,7 @@ pub fn open_log(data_dir: &Path) -> Result<Arc<SqliteLog>, Failure> {
 }
 
 /// Records of one partition, from an offset on, up to where it ends or is damaged.
-pub fn records(log: &dyn EventLog, partition: u32, from: u64, mut each: impl FnMut(&Stored)) -> Result<(), ReadError> {
+pub(crate) fn records(log: &dyn EventLog, partition: u32, from: u64, mut each: impl FnMut(&Stored)) -> Result<(), ReadError> {
     let mut next = from;
     loop {
         let records = log.read(Topic::Ledger, partition, next, AT_ONCE)?;
@@ -52,7 +52,7 @@ pub fn records(log: &dyn EventLog, partition: u32, from: u64, mut each: impl FnM
 }
 
 /// Folds the whole log; damage of a partition is given back, the others are folded.
-pub fn fold_all(log: &dyn EventLog, ledger: &mut Ledger, mut each: impl FnMut(At, Option<&Entry>, Outcome)) -> Folded {
+pub(crate) fn fold_all(log: &dyn EventLog, ledger: &mut Ledger, mut each: impl FnMut(At, Option<&Entry>, Outcome)) -> Folded {
     let mut folded = Folded::default();
     for partition in 0..log.partitions(Topic::Ledger) {
         let mut next = 0;
@@ -75,17 +75,17 @@ pub fn fold_all(log: &dyn EventLog, ledger: &mut Ledger, mut each: impl FnMut(At
 
 /// How a fold of the whole log went.
 #[derive(Default)]
-pub struct Folded {
+pub(crate) struct Folded {
     /// Records that were read.
-    pub records: u64,
+    pub(crate) records: u64,
     /// The next offset of each partition.
-    pub next: Vec<u64>,
+    pub(crate) next: Vec<u64>,
     /// What could not be read.
-    pub damaged: Vec<String>,
+    pub(crate) damaged: Vec<String>,
 }
 
 /// Folds one record; `None` for one that does not open.
-pub fn fold_one(ledger: &mut Ledger, stored: &Stored) -> Option<(At, Option<Entry>, Outcome)> {
+pub(crate) fn fold_one(ledger: &mut Ledger, stored: &Stored) -> Option<(At, Option<Entry>, Outcome)> {
     let (header, decoded) = decode(&stored.bytes).ok()?;
     let entry = match decoded {
         Decoded::Entry(entry) => Some(*entry),

@@ -12,7 +12,7 @@ use super::{fold_all, fold_one, open_log, print, records};
 use crate::Failure;
 use crate::serve::{ADDRESS_FILE, LEDGER_FOLDER};
 
-pub fn run(data_dir: &Path, verify: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn run(data_dir: &Path, verify: bool) -> Result<ExitCode, Failure> {
     if data_dir.join(ADDRESS_FILE).exists() && is_served(data_dir) {
         return Err("a server runs on this data directory; stop it first".into());
     }

@@ -102,27 +102,22 @@ fn limits<V: View + ?Sized>(
     guards: &mut Vec<Guard>,
 ) -> Result<(), Rejection> {
     let limits = stock.profile.limits;
-    let day_end = || calendar::day_bounds(scene.zone(), scene.now).1;
+    let none_left = |counter| scene.left(counter).is_some_and(|left| left < 1);
     let by_user = Counter::UserClaims(number, command.user);
-    if let Some(limit) = limits.per_user {
-        if scene.left(by_user).is_some_and(|left| left < 1) {
-            return Err(Rejection::UserLimitReached { limit, today: false });
-        }
-        guards.push(Guard::Within(by_user, 1));
-    }
     let by_user_day = Counter::UserDayClaims(number, command.user);
-    if let Some(limit) = limits.per_user_day {
-        if scene.left(by_user_day).is_some_and(|left| left < 1) {
-            return Err(Rejection::UserLimitReached { limit, today: true });
-        }
-        guards.push(Guard::Within(by_user_day, 1));
+    let by_day = Counter::DayClaims(number);
+    if let (Some(limit), true) = (limits.per_user, none_left(by_user)) {
+        return Err(Rejection::UserLimitReached { limit, today: false });
     }
-    if limits.per_day.is_some() {
-        if scene.left(Counter::DayClaims(number)).is_some_and(|left| left < 1) {
-            return Err(Rejection::DayLimitReached { limit: "per_day", until: day_end() });
-        }
-        guards.push(Guard::Within(Counter::DayClaims(number), 1));
+    if let (Some(limit), true) = (limits.per_user_day, none_left(by_user_day)) {
+        return Err(Rejection::UserLimitReached { limit, today: true });
     }
+    if none_left(by_day) {
+        let until = calendar::day_bounds(scene.zone(), scene.now).1;
+        return Err(Rejection::DayLimitReached { limit: "per_day", until });
+    }
+    // Guarded without a limit too: one may be set before the record stands.
+    guards.extend([by_user, by_user_day, by_day].map(|counter| Guard::Within(counter, 1)));
     Ok(())
 }
 

@@ -215,10 +215,14 @@ fn under_lock<V: View + ?Sized>(
         }
     }
     let mut parts = row.lock.parts.clone();
-    for part in &mut parts {
-        part.previous = scene.view.coupon_row(scene.merchant, part.coupon).map_or(0, |coupon| coupon.version);
-    }
     let mut guards = vec![Guard::MerchantOpen, Guard::LockToken(number, token)];
+    for part in &mut parts {
+        // An earlier use of it may have been reversed while it was held.
+        let Some(coupon) = scene.view.coupon_row(scene.merchant, part.coupon) else { continue };
+        part.previous = coupon.version;
+        part.uses_left = coupon.uses_left.saturating_sub(part.uses);
+        guards.push(Guard::Version(Entity::Coupon(part.coupon), coupon.version));
+    }
     // What was locked stays redeemable while its stock is merely paused, but not once redemptions are stopped.
     let mut stocks: Vec<u64> = parts.iter().map(|part| part.stock).collect();
     stocks.sort_unstable();

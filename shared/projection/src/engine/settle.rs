@@ -1,12 +1,16 @@
 //! What a folded record means for those who wait.
 
+use coupon::decide::{Proposal, Scene, decide};
 use coupon::fold::{At, Outcome};
 use coupon::id::Shard;
-use coupon::record::Entry;
+use coupon::record::{Entry, GuardKind};
+use coupon::rejection::Refusal;
 use coupon::state::{Done, RequestOutcome, live_request};
 use coupon::terms::Millis;
 
-use super::{ATTEMPT_MS, MAX_ATTEMPTS, Answer, Applied, Engine, Pending, Refused, Submission, Waits, What, decides_again};
+use super::{
+    ATTEMPT_MS, Answer, Applied, Attempt, Engine, MAX_ATTEMPTS, Pending, Waits, What, decides_again,
+};
 
 /// The answer to a key that was used.
 pub(super) fn replayed(what: &What, done: Done, fingerprint: [u8; 16]) -> Answer {
@@ -47,7 +51,6 @@ impl Engine {
         if lane.pending.is_empty() && lane.fences.is_empty() && lane.held.is_empty() {
             return;
         }
-        lane.generation += 1;
         let numbers: Vec<u64> = lane.pending.keys().copied().collect();
         for number in numbers {
             let Some(entry) = self.pending.get(&number).map(|pending| pending.entry.clone()) else { continue };
@@ -75,34 +78,28 @@ impl Engine {
                 }
             }
             Waits::Refused(refused) => {
-                for refused in refused {
-                    self.lane(pending.shard).held.push_back((number, refused));
-                }
+                self.lane(pending.shard).held.extend(refused.into_iter().map(|attempt| (number, attempt)));
             }
-            Waits::Submission(submission) => self.answer_submission(submission, pending.entry, at, outcome, wall),
+            Waits::Submission(attempt) => self.answer_attempt(attempt, pending.entry, at, outcome, wall),
         }
     }
 
-    fn answer_submission(
+    fn answer_attempt(
         &mut self,
-        mut submission: Box<Submission>,
+        mut attempt: Attempt,
         entry: std::sync::Arc<Entry>,
         at: At,
         outcome: Outcome,
         wall: Millis,
     ) {
+        let submission = &mut attempt.submission;
         submission.attempts += 1;
-        if decides_again(outcome) && submission.attempts < MAX_ATTEMPTS {
-            if let Some((key, _)) = submission.request {
-                // Those who wait for the key go on waiting for this attempt.
-                let waiting = self.in_flight.remove(&key).unwrap_or_default();
-                self.submit(submission, wall);
-                for other in waiting {
-                    self.submit(other, wall);
-                }
-                return;
-            }
-            return self.submit(submission, wall);
+        // Past its deadline, every further record would be void too.
+        let too_late = outcome == Outcome::Void(GuardKind::Time)
+            && submission.request.is_some()
+            && self.now(at.shard, wall) >= submission.deadline;
+        if decides_again(outcome) && !too_late && submission.attempts < MAX_ATTEMPTS {
+            return self.again(attempt, wall);
         }
         let fingerprint = submission.request.map_or([0; 16], |(_, fingerprint)| fingerprint);
         let answer = match outcome {
@@ -112,54 +109,96 @@ impl Engine {
             Outcome::Fenced(code) => Answer::RefusedElsewhere(code),
             Outcome::Noted | Outcome::Void(_) => Answer::Unknown,
         };
-        self.finish(submission, answer, wall);
+        self.finish(attempt, answer, wall);
     }
 
-    /// Answers, and lets those go on who wait for the same key.
-    fn finish(&mut self, submission: Box<Submission>, answer: Answer, wall: Millis) {
-        let request = submission.request;
-        (submission.reply)(answer);
+    /// Decides again. Those who wait for the key go on waiting for this attempt.
+    fn again(&mut self, attempt: Attempt, wall: Millis) {
+        let request = attempt.submission.request;
         let waiting = request.and_then(|(key, _)| self.in_flight.remove(&key)).unwrap_or_default();
+        self.resume(attempt, wall);
         for other in waiting {
-            self.submit(other, wall);
+            self.resume(other, wall);
         }
     }
 
-    /// Refusals whose fence and everything before it is folded.
+    /// Answers, and lets those go on who wait for the same key.
+    fn finish(&mut self, attempt: Attempt, answer: Answer, wall: Millis) {
+        let request = attempt.submission.request;
+        (attempt.submission.reply)(answer);
+        let waiting = request.and_then(|(key, _)| self.in_flight.remove(&key)).unwrap_or_default();
+        for other in waiting {
+            self.resume(other, wall);
+        }
+    }
+
+    /// Refuses, and with it those who wait for the same and came before the fence with this number was proposed. To
+    /// one who came later its fence may be older than an attempt elsewhere that counted it and may yet succeed.
+    fn refuse_all(&mut self, attempt: Attempt, refusal: &Refusal, fence: u64, wall: Millis) {
+        let request = attempt.submission.request;
+        let waiting = request.and_then(|(key, _)| self.in_flight.remove(&key)).unwrap_or_default();
+        let (same, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|other| {
+            let what = &other.submission.what;
+            other.came <= fence && other.submission.request == request && matches!(what, What::Command(_))
+        });
+        for attempt in std::iter::once(attempt).chain(same) {
+            (attempt.submission.reply)(Answer::Refused(Box::new(refusal.clone())));
+        }
+        for other in others {
+            self.resume(other, wall);
+        }
+    }
+
+    /// Refusals whose fence and everything before it is folded, and attempts that waited for what they rest on.
     fn release_held(&mut self, shard: Shard, wall: Millis) {
         loop {
             let lane = self.lane(shard);
             let oldest = lane.pending.first_key_value().map_or(u64::MAX, |(number, ())| *number);
-            let Some(i) = lane.held.iter().position(|(number, _)| *number <= oldest) else { return };
-            let Some((_, refused)) = lane.held.remove(i) else { return };
-            let generation = lane.generation;
-            self.answer_refused(shard, refused, generation, wall);
+            let Some(i) = lane.held.iter().position(|(number, _)| *number <= oldest) else { break };
+            let Some((fence, attempt)) = lane.held.remove(i) else { break };
+            self.answer_refused(shard, attempt, fence, wall);
+        }
+        // Those that are blocked anew by one before them wait behind it.
+        for _ in 0..self.lane(shard).blocked.len() {
+            let lane = self.lane(shard);
+            let oldest = lane.pending.first_key_value().map_or(u64::MAX, |(number, ())| *number);
+            if lane.blocked.front().is_none_or(|(number, _)| *number > oldest) {
+                return;
+            }
+            let Some((_, attempt)) = lane.blocked.pop_front() else { return };
+            self.again(attempt, wall);
         }
     }
 
-    fn answer_refused(&mut self, shard: Shard, refused: Refused, generation: u64, wall: Millis) {
-        let Refused { submission, refusal, generation: decided_in } = refused;
+    /// The refusal of an attempt may have rested on proposals, or on a state that others changed since. So it is
+    /// told as it is on what is folded by now, with the times and numbers that things really got. Where nothing
+    /// stands against the attempt any more, it goes on; but not past the fence of another.
+    fn answer_refused(&mut self, shard: Shard, mut attempt: Attempt, fence: u64, wall: Millis) {
+        let submission = &attempt.submission;
         let now = self.now(shard, wall);
-        let row = submission
-            .request
-            .and_then(|(key, _)| live_request(self.ledger.shard(shard), shard, key, now))
-            .map(|row| row.outcome.clone());
-        match row {
+        let view = self.ledger.shard(shard);
+        let row = submission.request.and_then(|(key, _)| live_request(view, shard, key, now));
+        let fenced = row.filter(|row| row.fences != attempt.fences + 1).map(|row| row.refusal);
+        match row.map(|row| &row.outcome) {
             Some(RequestOutcome::Done(done)) => {
                 let fingerprint = submission.request.map_or([0; 16], |(_, fingerprint)| fingerprint);
-                let answer = replayed(&submission.what, done, fingerprint);
-                self.finish(submission, answer, wall);
+                let answer = replayed(&submission.what, *done, fingerprint);
+                return self.finish(attempt, answer, wall);
             }
-            Some(RequestOutcome::Cancelled) => self.finish(submission, Answer::Cancelled, wall),
-            // What it was decided on did not come about: it is decided again, under the fences that stand now.
-            _ if decided_in != generation => {
-                let waiting = submission.request.and_then(|(key, _)| self.in_flight.remove(&key)).unwrap_or_default();
-                self.submit(submission, wall);
-                for other in waiting {
-                    self.submit(other, wall);
-                }
+            Some(RequestOutcome::Cancelled) => return self.finish(attempt, Answer::Cancelled, wall),
+            Some(RequestOutcome::Open) | None => {}
+        }
+        let decided = match &submission.what {
+            What::Command(command) => decide(Scene { view, merchant: submission.merchant, now }, command),
+            What::Cancel => Ok(Proposal::default()),
+        };
+        match (decided, fenced) {
+            (Err(refusal), _) => self.refuse_all(attempt, &refusal, fence, wall),
+            (Ok(_), Some(refusal)) => self.finish(attempt, Answer::RefusedElsewhere(refusal), wall),
+            (Ok(_), None) => {
+                attempt.fences += u32::from(row.is_some());
+                self.again(attempt, wall);
             }
-            _ => self.finish(submission, Answer::Refused(refusal), wall),
         }
     }
 
@@ -203,10 +242,10 @@ impl Engine {
         match pending.waits {
             Waits::Nobody => {}
             Waits::Tick(due) => self.ledger.due_again(wall + 1_000, due),
-            Waits::Submission(submission) => self.finish(submission, answer.clone(), wall),
+            Waits::Submission(attempt) => self.finish(attempt, answer.clone(), wall),
             Waits::Refused(refused) => {
-                for refused in refused {
-                    self.finish(refused.submission, answer.clone(), wall);
+                for attempt in refused {
+                    self.finish(attempt, answer.clone(), wall);
                 }
             }
         }

@@ -187,7 +187,7 @@ impl Clients {
             _ => {
                 let mut usage = self.usage(book, Some((number, token)));
                 usage.coupons.clear();
-                usage.actor.user = None;
+                usage.actor.user = row.lock.actor.user.or(usage.actor.user);
                 let of = row.lock.order.id.strip_prefix("order-").and_then(|n| n.parse().ok()).unwrap_or(0);
                 usage.order = order(of, row.lock.order.amount);
                 Command::Redeem(Box::new(usage))

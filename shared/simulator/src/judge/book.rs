@@ -72,6 +72,10 @@ pub struct LockBook {
     pub lock: Lock,
     /// It holds nothing any more.
     pub ended: bool,
+    /// The day for whose limits it counts.
+    pub day: Millis,
+    /// Whose use each part is.
+    pub users: Vec<Option<Pseudonym>>,
 }
 
 /// A redemption.
@@ -81,8 +85,12 @@ pub struct RedemptionBook {
     pub at: Millis,
     /// For which order.
     pub order: String,
-    /// Coupon, uses and discount that stand; and what stood at first.
+    /// What it was at first, and the uses and the discount of it that stand.
     pub parts: Vec<(Part, u32, i64)>,
+    /// The day for whose limits it counts.
+    pub day: Millis,
+    /// Whose use each part is.
+    pub users: Vec<Option<Pseudonym>>,
 }
 
 /// What can be had of a stock.
@@ -115,6 +123,16 @@ impl Book {
         let redemptions = self.redemptions.values().filter(|redemption| redemption.order == order);
         let parts = redemptions.flat_map(|redemption| &redemption.parts).filter(|(_, uses, _)| *uses > 0);
         locked.chain(parts.map(|(part, ..)| (part.coupon, part.stock))).collect()
+    }
+
+    /// Uses of a stock that stand for a user on a day, locked or redeemed.
+    pub fn uses_of(&self, stock: u64, user: Pseudonym, day: Millis) -> u64 {
+        let locks = self.locks.values().filter(|lock| !lock.ended && lock.day == day);
+        let locked = locks.flat_map(|lock| lock.lock.parts.iter().map(|part| (part, part.uses)).zip(&lock.users));
+        let redemptions = self.redemptions.values().filter(|redemption| redemption.day == day);
+        let redeemed = redemptions.flat_map(|row| row.parts.iter().map(|(part, uses, _)| (part, *uses)).zip(&row.users));
+        let mine = locked.chain(redeemed).filter(|((part, _), who)| part.stock == stock && **who == Some(user));
+        mine.map(|((_, uses), _)| u64::from(uses)).sum()
     }
 
     fn standing(&self, number: u64, stock: &StockBook) -> Standing {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use coupon::event::{Lock, Part, Redemption, Reversal, StockState};
+use coupon::event::{Lock, Part, Pseudonym, Redemption, Reversal, StockState};
 use coupon::terms::{Millis, Value};
 
 use crate::judge::book::{Book, LockBook, RedemptionBook};
-use crate::judge::events::{DAY_MS, must};
+use crate::judge::events::{DAY_MS, day, must};
 use crate::judge::{Scene, Violation};
 
 /// What must be true of a coupon that is locked, or redeemed without a lock.
@@ -65,8 +65,11 @@ pub(super) fn locked(book: &mut Book, lock: &Lock, scene: Scene<'_>, wrong: &mut
             coupon.lock = Some(scene.at.sequence);
         }
     }
-    book.locks.insert(scene.at.sequence, LockBook { lock: lock.clone(), ended: false });
+    let day = day(scene.at.time);
+    let users = users(book, &lock.parts, lock.actor.user);
+    book.locks.insert(scene.at.sequence, LockBook { lock: lock.clone(), ended: false, day, users });
     company(book, &lock.order.id, wrong);
+    within_the_day(book, &lock.parts, scene, wrong);
 }
 
 pub(super) fn extended(book: &mut Book, lock: u64, until: Millis, scene: Scene<'_>, wrong: &mut Vec<Violation>) {
@@ -116,6 +119,11 @@ pub(super) fn redeemed(book: &mut Book, redemption: &Redemption, scene: Scene<'_
             }
         }
     }
+    // Under a lock it counts for whom and for when the lock counted.
+    let (day, users) = match redemption.lock.and_then(|lock| book.locks.get(&lock)) {
+        Some(lock) => (lock.day, lock.users.clone()),
+        None => (day(scene.at.time), users(book, &redemption.parts, redemption.actor.user)),
+    };
     for part in &redemption.parts {
         let Some(coupon) = book.coupons.get_mut(&part.coupon) else { continue };
         coupon.lock = None;
@@ -131,9 +139,35 @@ pub(super) fn redeemed(book: &mut Book, redemption: &Redemption, scene: Scene<'_
         });
     }
     let parts = redemption.parts.iter().map(|part| (part.clone(), part.uses, part.discount)).collect();
-    let row = RedemptionBook { at: scene.at.time, order: redemption.order.id.clone(), parts };
+    let row = RedemptionBook { at: scene.at.time, order: redemption.order.id.clone(), parts, day, users };
     book.redemptions.insert(scene.at.sequence, row);
     company(book, &redemption.order.id, wrong);
+    if redemption.lock.is_none() {
+        within_the_day(book, &redemption.parts, scene, wrong);
+    }
+}
+
+fn users(book: &Book, parts: &[Part], actor: Option<Pseudonym>) -> Vec<Option<Pseudonym>> {
+    parts.iter().map(|part| book.coupons.get(&part.coupon).and_then(|coupon| coupon.user).or(actor)).collect()
+}
+
+/// I5: nobody used more of a stock in a day than is allowed.
+fn within_the_day(book: &Book, parts: &[Part], scene: Scene<'_>, wrong: &mut Vec<Violation>) {
+    let (locks, redemptions) = (&book.locks, &book.redemptions);
+    let users = match (locks.get(&scene.at.sequence), redemptions.get(&scene.at.sequence)) {
+        (Some(lock), _) => &lock.users,
+        (None, Some(redemption)) => &redemption.users,
+        (None, None) => return,
+    };
+    for (part, user) in parts.iter().zip(users) {
+        let limit = book.stocks.get(&part.stock).and_then(|stock| stock.profile.limits.user_day_redemptions);
+        if let (Some(limit), Some(user)) = (limit, user) {
+            let uses = book.uses_of(part.stock, *user, day(scene.at.time));
+            must(uses <= limit, "I5", wrong, || {
+                format!("stock {}: {uses} uses by a user today, {limit} are allowed", part.stock)
+            });
+        }
+    }
 }
 
 /// Under a lock exactly what was quoted is redeemed.

@@ -153,9 +153,8 @@ pub(super) fn limits<V: View + ?Sized>(
     }
     let mut problems = Vec::new();
     let day_end = || calendar::day_bounds(scene.zone(), scene.now).1;
-    for (stock_number, tally) in tallies {
-        let stock = scene.stock(stock_number)?;
-        let limits = stock.profile.limits;
+    for (stock, tally) in tallies {
+        // Guarded without a limit too: one may be set before the record stands.
         let mut within = |counter, add, i, refusal: &dyn Fn(i64) -> Rejection| {
             match scene.left(counter) {
                 Some(left) if left < add => problems.push((i, refusal(left))),
@@ -164,20 +163,16 @@ pub(super) fn limits<V: View + ?Sized>(
             guards.push(Guard::Within(counter, add));
         };
         let day = |limit| Rejection::DayLimitReached { limit, until: day_end() };
-        if limits.user_day_redemptions.is_some() {
-            for (user, (i, uses)) in tally.users {
-                let counter = Counter::UserDayRedemptions(stock_number, user);
-                within(counter, uses, i, &|_| day("user_day_redemptions"));
-            }
+        for (user, (i, uses)) in tally.users {
+            let counter = Counter::UserDayRedemptions(stock, user);
+            within(counter, uses, i, &|_| day("user_day_redemptions"));
         }
-        if let (Some(store), true) = (usage.actor.store, limits.store_day_redemptions.is_some()) {
-            let counter = Counter::StoreDayRedemptions(stock_number, store);
+        if let Some(store) = usage.actor.store {
+            let counter = Counter::StoreDayRedemptions(stock, store);
             within(counter, tally.uses, tally.first, &|_| day("store_day_redemptions"));
         }
-        if stock.profile.budget.is_some() {
-            let counter = Counter::Budget(stock_number);
-            within(counter, tally.discount, tally.first, &|left| Rejection::BudgetExhausted { left });
-        }
+        let budget = Counter::Budget(stock);
+        within(budget, tally.discount, tally.first, &|left| Rejection::BudgetExhausted { left });
     }
     Refusal::of(problems).map_or(Ok(()), Err)
 }

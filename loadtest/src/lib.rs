@@ -1,0 +1,20 @@
+//! Real traffic and plain figures for Counterfoil, over HTTP as a customer would send it.
+//!
+//! [`replay`] drives a file of real coupon claims through a server, lets two checkouts fight over every third coupon,
+//! and judges afterwards whether anything was redeemed twice or lost. [`bench`] measures how much one machine does.
+//!
+//! Architecture Invariant: this crate knows the API's contract and nothing behind it. Everything that it sends has an
+//! idempotency key that follows from the data alone, so that a run that was killed is simply run again.
+
+pub mod bench;
+mod caller;
+pub mod dataset;
+mod failure;
+mod names;
+mod parallel;
+mod progress;
+pub mod replay;
+mod server;
+mod table;
+
+pub use failure::{Failure, Result};

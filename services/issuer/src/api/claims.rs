@@ -1,0 +1,114 @@
+//! Claims: a coupon of a stock, or a printed code that is bound to a user.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use coupon::command::{ClaimCommand, Claimed, Command, CouponRef};
+use coupon::id::StockId;
+use coupon_api::backend::{Attempt, Shopper};
+use coupon_api::dto::answer::ClaimView;
+use coupon_api::dto::context::{Context, note};
+use http_api::auth::Role;
+use http_api::body::Check;
+use http_api::call::Call;
+use http_api::idempotency::Answer;
+use http_api::problem::{Code, Problem};
+use http_api::quota::QuotaClass;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::state::Issuer;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClaimRequest {
+    /// `stk_...`; or `code`.
+    stock_id: Option<String>,
+    /// A printed code; or `stock_id`.
+    code: Option<String>,
+    /// Opaque, 1..=128 characters, never a phone number.
+    user_id: String,
+    /// At most 64 characters.
+    channel: Option<String>,
+    /// The end user.
+    #[serde(default)]
+    context: Context,
+    /// The caller's.
+    reference: Option<String>,
+    /// The caller's.
+    metadata: Option<BTreeMap<String, String>>,
+}
+
+/// Claim a coupon
+#[utoipa::path(post, path = "/v1/claims", tag = "Claims", request_body = ClaimRequest,
+    responses((status = 201, body = ClaimView)))]
+pub(super) async fn create(State(state): State<Issuer>, call: Call) -> Result<Answer, Problem> {
+    call.require(&[Role::Operator])?;
+    let merchant = call.merchant()?;
+    call.require_idempotency_key()?;
+    call.limit(QuotaClass::Redeem)?;
+    let parsed = call.parse::<ClaimRequest>()?;
+    let body = parsed.body;
+    check(&body)?;
+    let note = note(body.reference, body.metadata)?;
+    let stock = match body.stock_id.as_deref() {
+        None => None,
+        Some(id) => {
+            let id = id.parse::<StockId>().ok().filter(|id| id.merchant == merchant);
+            Some(id.ok_or_else(|| Problem::of(Code::StockNotFound).pointer("/stock_id"))?)
+        }
+    };
+    let Shopper { user, decision, sealed } =
+        state.backend.shopper(&call, merchant, Some(&body.user_id), &body.context)?;
+    let what = match stock {
+        Some(id) => Claimed::Stock(id.number),
+        None => match state.backend.coupon_ref(merchant, body.code.as_deref(), None) {
+            CouponRef::Unknown => {
+                (state.backend.attempts)(merchant, Attempt::WrongCode, decision.device, decision.ip);
+                return Err(Problem::of(Code::CouponNotFound).pointer("/code"));
+            }
+            known => Claimed::Printed(known),
+        },
+    };
+    let user = user.unwrap_or_default();
+    let command = ClaimCommand { what, user, channel: body.channel, decision, sealed, note };
+    state.backend.write(&call, merchant, parsed.fingerprint, Command::Claim(Box::new(command))).await
+}
+
+fn check(body: &ClaimRequest) -> Result<(), Problem> {
+    let one = body.stock_id.is_some() != body.code.is_some();
+    Check::new()
+        .field("/stock_id", one, "must be given, or code, and not both")
+        .length("/code", body.code.as_deref().unwrap_or("-"), 1..=128)
+        .length("/user_id", &body.user_id, 1..=128)
+        .field("/user_id", !is_phone_number(&body.user_id), "must be an opaque id, not a phone number")
+        .length("/channel", body.channel.as_deref().unwrap_or("-"), 1..=64)
+        .done()?;
+    body.context.check()
+}
+
+/// A number of a Chinese mobile phone, or an international one: personal data that has no place in an id.
+pub(super) fn is_phone_number(text: &str) -> bool {
+    let international = text.strip_prefix('+');
+    let digits = international.unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return false;
+    }
+    let mainland = digits.len() == 11 && digits.starts_with('1') && digits.as_bytes()[1] >= b'3';
+    mainland || (international.is_some() && (7..=15).contains(&digits.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_phone_number;
+
+    #[test]
+    fn phone_numbers_are_told_from_ids() {
+        for number in ["13800138000", "+8613800138000", "+14155550123"] {
+            assert!(is_phone_number(number), "{number}");
+        }
+        for id in ["4129537", "u-13800138000", "10000000000", "用户13800138000", "+"] {
+            assert!(!is_phone_number(id), "{id}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The merchant's own codes, and direct sends: accepted as operations.
+
+use std::collections::{BTreeMap, HashSet};
+
+use axum::extract::State;
+use coupon::code::is_importable;
+use coupon::command::Command;
+use coupon::event::{ImportRow, Operation, OperationKind, SendRow};
+use coupon::id::{MerchantId, OperationId, StockId};
+use coupon_api::secrets::Personal;
+use http_api::auth::Role;
+use http_api::body::Check;
+use http_api::call::{Call, Segment, Upload, UploadFormat};
+use http_api::idempotency::Answer;
+use http_api::problem::{Code, Problem};
+use http_api::quota::QuotaClass;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::claims::is_phone_number;
+use crate::api::stocks::stock_id;
+use crate::state::Issuer;
+use crate::{bulk, spool};
+
+/// The most rows of one import.
+const MAX_ROWS: usize = 1_000_000;
+
+/// Import the merchant's own codes
+///
+/// CSV with one code a line, or NDJSON of strings or `{"code": "..."}`. Each row becomes `accepted`, `exists`,
+/// `duplicate`, `malformed` or `stock_sold_out`.
+#[utoipa::path(post, path = "/v1/stocks/{id}/code-imports", tag = "Codes", params(("id" = String, Path)),
+    request_body(content = String, content_type = "text/csv"),
+    responses((status = 202, body = serde_json::Value)))]
+pub(super) async fn import(State(state): State<Issuer>, path: Segment, upload: Upload) -> Result<Answer, Problem> {
+    let Upload { call, format } = upload;
+    call.require(&[Role::Admin])?;
+    let merchant = call.merchant()?;
+    call.require_idempotency_key()?;
+    call.limit(QuotaClass::Import)?;
+    let id = stock_id(&call, &path)?;
+    let rows = rows(&call.body, format)?;
+    let operation = Operation {
+        kind: OperationKind::ImportCodes,
+        stock: id.number,
+        total: rows.len() as u64,
+        label: "imported".to_owned(),
+        rows: String::new(),
+    };
+    start(&state, &call, merchant, call.raw_fingerprint(), operation, &rows).await
+}
+
+fn rows(body: &[u8], format: UploadFormat) -> Result<Vec<ImportRow>, Problem> {
+    let text = std::str::from_utf8(body)
+        .map_err(|error| Problem::new(Code::InvalidField, format!("The body is not UTF-8: {error}.")))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut seen = HashSet::new();
+    let mut rows = Vec::new();
+    for (i, line) in text.lines().filter(|line| !line.trim().is_empty()).enumerate() {
+        let code = match format {
+            UploadFormat::Csv => csv_cell(line),
+            UploadFormat::Ndjson => ndjson_cell(line),
+        };
+        if i == 0 && format == UploadFormat::Csv && code == "code" {
+            continue;
+        }
+        rows.push(if !is_importable(&code) {
+            ImportRow::Malformed(code.chars().take(64).collect())
+        } else if seen.insert(code.clone()) {
+            ImportRow::Code(code)
+        } else {
+            ImportRow::Duplicate(code)
+        });
+        if rows.len() > MAX_ROWS {
+            return Err(Problem::new(Code::BodyTooLarge, "An import takes at most 1,000,000 rows."));
+        }
+    }
+    if rows.is_empty() {
+        return Err(Problem::new(Code::InvalidField, "The body has no rows."));
+    }
+    Ok(rows)
+}
+
+fn csv_cell(line: &str) -> String {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(line.as_bytes());
+    let first = reader.records().next().and_then(Result::ok);
+    first.and_then(|record| record.get(0).map(|cell| cell.trim().to_owned())).unwrap_or_default()
+}
+
+fn ndjson_cell(line: &str) -> String {
+    match serde_json::from_str::<serde_json::Value>(line) {
+        Ok(serde_json::Value::String(code)) => code,
+        Ok(value) => value["code"].as_str().unwrap_or_default().to_owned(),
+        Err(_) => String::new(),
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SendRequest {
+    /// `stk_...`
+    stock_id: String,
+    /// 1..=10,000 opaque ids.
+    user_ids: Vec<String>,
+    /// The caller's.
+    reference: Option<String>,
+    /// The caller's.
+    metadata: Option<BTreeMap<String, String>>,
+}
+
+/// Send coupons to users
+///
+/// Each row becomes `sent`, `user_limit_reached`, `day_limit_reached`, `stock_sold_out` or `stock_not_active`.
+#[utoipa::path(post, path = "/v1/sends", tag = "Claims", request_body = SendRequest,
+    responses((status = 202, body = serde_json::Value)))]
+pub(super) async fn send(State(state): State<Issuer>, call: Call) -> Result<Answer, Problem> {
+    call.require(&[Role::Operator])?;
+    let merchant = call.merchant()?;
+    call.require_idempotency_key()?;
+    call.limit(QuotaClass::Import)?;
+    let parsed = call.parse::<SendRequest>()?;
+    let body = parsed.body;
+    let mut check =
+        Check::new().field("/user_ids", (1..=10_000).contains(&body.user_ids.len()), "must have 1 to 10,000 ids");
+    for (i, user) in body.user_ids.iter().enumerate() {
+        check = check
+            .length(&format!("/user_ids/{i}"), user, 1..=128)
+            .field_at(|| format!("/user_ids/{i}"), !is_phone_number(user), "must be an opaque id, not a phone number");
+    }
+    check.done()?;
+    coupon_api::dto::context::note(body.reference.clone(), body.metadata)?;
+    let id = body.stock_id.parse::<StockId>().ok().filter(|id| id.merchant == merchant);
+    let id = id.ok_or_else(|| Problem::of(Code::StockNotFound).pointer("/stock_id"))?;
+    let secrets = &state.backend.secrets;
+    let rows: Vec<SendRow> = body
+        .user_ids
+        .into_iter()
+        .map(|user_id| {
+            let user = secrets.user(merchant, &user_id);
+            let personal = Personal { user_id: Some(user_id), ..Personal::default() };
+            SendRow { user, sealed: secrets.seal(merchant, user, &personal) }
+        })
+        .collect();
+    let operation = Operation {
+        kind: OperationKind::Send,
+        stock: id.number,
+        total: rows.len() as u64,
+        label: body.reference.unwrap_or_default(),
+        rows: String::new(),
+    };
+    start(&state, &call, merchant, parsed.fingerprint, operation, &rows).await
+}
+
+/// The rows are durable before the operation is accepted, so that it can go on after any crash.
+async fn start<T: Serialize>(
+    state: &Issuer,
+    call: &Call,
+    merchant: MerchantId,
+    fingerprint: [u8; 16],
+    operation: Operation,
+    rows: &[T],
+) -> Result<Answer, Problem> {
+    let key = call.require_idempotency_key()?;
+    let request = state.backend.secrets.request_key(merchant, key.as_str());
+    // Another request under a used key must not overwrite the first one's rows.
+    let name = format!("{}-{}", hex::encode(request.0), hex::encode(fingerprint));
+    spool::write(&state.spool, &name, rows).map_err(Problem::internal)?;
+    let operation = Operation { rows: name, ..operation };
+    let answer = state.backend.write(call, merchant, fingerprint, Command::StartOperation(operation)).await?;
+    let body: serde_json::Value = serde_json::from_slice(&answer.body).map_err(Problem::internal)?;
+    if !answer.replayed
+        && let Some(id) = body["id"].as_str().and_then(|id| id.parse::<OperationId>().ok())
+    {
+        bulk::go_on(state.clone(), merchant, id.number);
+    }
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_told_apart() {
+        let rows = rows("code\nA-1\n\"B_2\"\nA-1\n坏\n\nC3,more\n".as_bytes(), UploadFormat::Csv).expect("rows");
+        let code = |code: &str| ImportRow::Code(code.to_owned());
+        assert_eq!(
+            rows,
+            [code("A-1"), code("B_2"), ImportRow::Duplicate("A-1".into()), ImportRow::Malformed("坏".into()), code("C3")]
+        );
+        let rows = super::rows(b"\"A\"\n{\"code\":\"B\"}\n{}\nnonsense", UploadFormat::Ndjson).expect("rows");
+        let malformed = || ImportRow::Malformed(String::new());
+        assert_eq!(rows, [code("A"), code("B"), malformed(), malformed()]);
+        assert!(super::rows(b"code\n", UploadFormat::Csv).is_err());
+    }
+}

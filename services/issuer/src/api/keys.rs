@@ -1,0 +1,203 @@
+//! API keys. A secret is derived from the master key, so that none stands in the log.
+
+use axum::extract::State;
+use coupon::command::Command;
+use coupon::event::ApiKey;
+use coupon::hash::id_hash;
+use coupon::id::{MerchantId, PLATFORM, StoreId};
+use coupon::state::{KeyRow, Read};
+use http_api::auth::Role;
+use http_api::body::Check;
+use http_api::call::{Call, Segment};
+use http_api::idempotency::Answer;
+use http_api::page::{List, NoFilter};
+use http_api::problem::{Code, Problem};
+use http_api::time::format_ms;
+use projection::engine::What;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::api::merchants::merchant_id;
+use crate::state::Issuer;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyRequest {
+    /// At most 128 characters.
+    #[serde(default)]
+    name: String,
+    /// `developer`, `operator`, `admin`, `analyst`, `analyst_lead` or `platform`.
+    #[schema(value_type = String)]
+    role: Role,
+    /// Binds an operator to these stores.
+    store_ids: Option<Vec<String>>,
+}
+
+/// Make a key of a merchant
+#[utoipa::path(post, path = "/v1/merchants/{id}/keys", tag = "Keys", request_body = KeyRequest,
+    params(("id" = String, Path)), responses((status = 201, body = serde_json::Value)))]
+pub(super) async fn create(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
+    call.require(&[Role::Platform, Role::Admin])?;
+    let parsed = call.parse::<KeyRequest>()?;
+    let body = parsed.body;
+    let operator = body.role == Role::Operator;
+    Check::new()
+        .length("/name", &body.name, 0..=128)
+        .field("/role", body.role != Role::Platform, "must not be platform for a merchant's key")
+        .field("/store_ids", body.store_ids.is_none() || operator, "is for operators only")
+        .field("/store_ids", body.store_ids.as_ref().is_none_or(|s| (1..=1000).contains(&s.len())), "must have 1 to 1000 stores")
+        .done()?;
+    let id = merchant_id(&call, &path)?;
+    let merchant = state.backend.directory.merchant(id).ok_or_else(|| Problem::of(Code::MerchantNotFound))?;
+    let stores = match body.store_ids {
+        Some(ids) => Some(stores(&state, id, &ids).await?),
+        None => None,
+    };
+    let key = ApiKey {
+        key_id: new_id(merchant.profile.livemode),
+        merchant: Some(id),
+        role: body.role.as_str().to_owned(),
+        name: body.name,
+        stores,
+        livemode: merchant.profile.livemode,
+    };
+    write(&state, &call, parsed.fingerprint, Command::CreateKey(Box::new(key))).await
+}
+
+/// Make a key without a merchant
+///
+/// For analysts who see all merchants, and for the platform.
+#[utoipa::path(post, path = "/v1/keys", tag = "Keys", request_body = KeyRequest,
+    responses((status = 201, body = serde_json::Value)))]
+pub(super) async fn create_platform(State(state): State<Issuer>, call: Call) -> Result<Answer, Problem> {
+    call.require(&[Role::Platform])?;
+    let parsed = call.parse::<KeyRequest>()?;
+    let body = parsed.body;
+    let free = matches!(body.role, Role::Analyst | Role::AnalystLead | Role::Platform);
+    Check::new()
+        .length("/name", &body.name, 0..=128)
+        .field("/role", free, "must be analyst, analyst_lead or platform for a key without a merchant")
+        .field("/store_ids", body.store_ids.is_none(), "is for operators only")
+        .done()?;
+    let key = ApiKey {
+        key_id: new_id(true),
+        merchant: None,
+        role: body.role.as_str().to_owned(),
+        name: body.name,
+        stores: None,
+        livemode: true,
+    };
+    write(&state, &call, parsed.fingerprint, Command::CreateKey(Box::new(key))).await
+}
+
+fn new_id(livemode: bool) -> String {
+    let mode = if livemode { "live" } else { "test" };
+    format!("cfk_{mode}_{}", hex::encode(rand::random::<[u8; 12]>()))
+}
+
+/// Keys lie in the platform's shard; the idempotency key stays the caller's merchant's.
+async fn write(state: &Issuer, call: &Call, fingerprint: [u8; 16], command: Command) -> Result<Answer, Problem> {
+    let owner = call.caller.merchant.unwrap_or(PLATFORM);
+    let key = call.idempotency_key.as_ref();
+    let request = key.map(|key| (state.backend.secrets.request_key(owner, key.as_str()), fingerprint));
+    let answer = state.backend.submit(PLATFORM, request, What::Command(command)).await;
+    state.backend.answer(call, PLATFORM, answer).await
+}
+
+async fn stores(state: &Issuer, merchant: MerchantId, ids: &[String]) -> Result<Vec<u64>, Problem> {
+    let missing = |i: usize| Problem::of(Code::StoreNotFound).pointer(format!("/store_ids/{i}"));
+    let mut numbers = Vec::with_capacity(ids.len());
+    for (i, id) in ids.iter().enumerate() {
+        let id = id.parse::<StoreId>().ok().filter(|id| id.merchant == merchant).ok_or_else(|| missing(i))?;
+        numbers.push(id.number);
+    }
+    let wanted = numbers.clone();
+    let unknown = state
+        .backend
+        .look(merchant, move |shard, _, _| wanted.iter().position(|n| shard.store(merchant, *n).is_none()))
+        .await?;
+    unknown.map_or(Ok(numbers), |i| Err(missing(i)))
+}
+
+fn view(row: &KeyRow) -> Value {
+    let stores = row.key.stores.as_ref().zip(row.key.merchant);
+    json!({
+        "key_id": row.key.key_id,
+        "name": row.key.name,
+        "role": row.key.role,
+        "merchant_id": row.key.merchant.map(|merchant| merchant.to_string()),
+        "store_ids": stores.map(|(stores, merchant)| {
+            stores.iter().map(|store| StoreId::new(merchant, *store).to_string()).collect::<Vec<_>>()
+        }),
+        "livemode": row.key.livemode,
+        "created_at": format_ms(row.created_at),
+        "expires_at": row.ends_at.map(format_ms),
+    })
+}
+
+/// List a merchant's keys, without their secrets
+#[utoipa::path(get, path = "/v1/merchants/{id}/keys", tag = "Keys", params(("id" = String, Path)),
+    responses((status = 200, body = serde_json::Value)))]
+pub(super) async fn list(State(state): State<Issuer>, path: Segment, call: Call) -> Result<List<Value>, Problem> {
+    call.require(&[Role::Platform, Role::Admin])?;
+    let (NoFilter {}, asked) = call.list()?;
+    let id = merchant_id(&call, &path)?;
+    let (after, limit) = (asked.after()?, asked.limit);
+    let rows = state
+        .backend
+        .look(PLATFORM, move |shard, ledger, _| {
+            let hashes = ledger.index.keys(id);
+            let end = after.map_or(hashes.len(), |after| (after as usize).min(hashes.len()));
+            (0..end)
+                .rev()
+                .filter_map(|place| Some((place as u64, view(shard.api_key(PLATFORM, hashes[place])?))))
+                .take(limit + 1)
+                .collect()
+        })
+        .await?;
+    Ok(coupon_api::listing::page(rows, &asked))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RotateRequest {
+    /// How long both keys are good, 0..=604800; a day unless said.
+    #[serde(default = "a_day")]
+    overlap_seconds: u32,
+}
+
+fn a_day() -> u32 {
+    86_400
+}
+
+async fn own_key(state: &Issuer, call: &Call, key_id: &str) -> Result<std::sync::Arc<KeyRow>, Problem> {
+    let hash = id_hash(key_id);
+    let row = state.backend.look(PLATFORM, move |shard, _, _| shard.api_key(PLATFORM, hash).cloned()).await?;
+    let may = |row: &KeyRow| call.caller.role == Role::Platform || row.key.merchant == call.caller.merchant;
+    row.filter(|row| may(row)).ok_or_else(|| Problem::of(Code::KeyNotFound))
+}
+
+/// Replace a key by a successor
+#[utoipa::path(post, path = "/v1/keys/{key_id}/rotate", tag = "Keys", request_body = RotateRequest,
+    params(("key_id" = String, Path)), responses((status = 201, body = serde_json::Value)))]
+pub(super) async fn rotate(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
+    call.require(&[Role::Platform, Role::Admin])?;
+    let parsed = call.parse_optional::<RotateRequest>()?;
+    let overlap = parsed.body.overlap_seconds;
+    Check::new().field("/overlap_seconds", overlap <= 604_800, "must be 0 to 604800").done()?;
+    let old = own_key(&state, &call, path.text()).await?;
+    let successor = ApiKey { key_id: new_id(old.key.livemode), ..old.key.clone() };
+    let until = call.received_at_ms + i64::from(overlap) * 1000;
+    let command = Command::RotateKey(Box::new(successor), id_hash(&old.key.key_id), until);
+    write(&state, &call, parsed.fingerprint, command).await
+}
+
+/// Revoke a key
+#[utoipa::path(delete, path = "/v1/keys/{key_id}", tag = "Keys", params(("key_id" = String, Path)),
+    responses((status = 200, body = serde_json::Value)))]
+pub(super) async fn end(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
+    call.require(&[Role::Platform, Role::Admin])?;
+    let old = own_key(&state, &call, path.text()).await?;
+    write(&state, &call, call.raw_fingerprint(), Command::EndKey(id_hash(&old.key.key_id))).await
+}

@@ -1,0 +1,104 @@
+//! Total, budget and limits of a stock, by compare-and-set.
+
+use axum::extract::State;
+use coupon::command::{Command, LimitName};
+use coupon::money::{MAX_AMOUNT, Money};
+use http_api::auth::Role;
+use http_api::body::Check;
+use http_api::call::{Call, Segment};
+use http_api::idempotency::Answer;
+use http_api::problem::{Code, Problem};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::api::stocks::{read, stock_id};
+use crate::state::Issuer;
+
+/// The most that a count may be set to.
+const MAX_COUNT: u64 = 1_000_000_000;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TotalRequest {
+    /// What the caller takes it to be.
+    current: u64,
+    /// 1..=1,000,000,000.
+    target: u64,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BudgetRequest {
+    /// What the caller takes it to be; null is none.
+    #[schema(value_type = Object)]
+    current: Option<Money>,
+    /// Null takes it away.
+    #[schema(value_type = Object)]
+    target: Option<Money>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitRequest {
+    /// What the caller takes it to be; null is none.
+    current: Option<u64>,
+    /// 1..=1,000,000,000; null takes it away.
+    target: Option<u64>,
+}
+
+/// Set a stock's total
+#[utoipa::path(put, path = "/v1/stocks/{id}/total", tag = "Stocks", request_body = TotalRequest,
+    params(("id" = String, Path)), responses((status = 200, body = serde_json::Value)))]
+pub(super) async fn total(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
+    call.require(&[Role::Developer])?;
+    let merchant = call.merchant()?;
+    let parsed = call.parse::<TotalRequest>()?;
+    let fits = (1..=MAX_COUNT).contains(&parsed.body.target);
+    Check::new().field("/target", fits, "must be 1 to 1,000,000,000").done()?;
+    let id = stock_id(&call, &path)?;
+    let command = Command::SetTotal(id.number, parsed.body.current, parsed.body.target);
+    state.backend.write(&call, merchant, parsed.fingerprint, command).await
+}
+
+/// Set a stock's budget
+#[utoipa::path(put, path = "/v1/stocks/{id}/budget", tag = "Stocks", request_body = BudgetRequest,
+    params(("id" = String, Path)), responses((status = 200, body = serde_json::Value)))]
+pub(super) async fn budget(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
+    call.require(&[Role::Developer])?;
+    let merchant = call.merchant()?;
+    let parsed = call.parse::<BudgetRequest>()?;
+    let BudgetRequest { current, target } = parsed.body;
+    let fits = target.is_none_or(|money| (0..=MAX_AMOUNT).contains(&money.amount));
+    Check::new().field("/target/amount", fits, "must be 0 to 100,000,000,000,000 minor units").done()?;
+    let id = stock_id(&call, &path)?;
+    let currency = read(&state, id).await?.profile.terms.currency;
+    for (pointer, money) in [("/current/currency", current), ("/target/currency", target)] {
+        if money.is_some_and(|money| money.currency != currency) {
+            let detail = format!("The stock's currency is {currency}.");
+            return Err(Problem::new(Code::CurrencyMismatch, detail).pointer(pointer));
+        }
+    }
+    let amount = |money: Option<Money>| money.map(|money| money.amount);
+    let command = Command::SetBudget(id.number, amount(current), amount(target));
+    state.backend.write(&call, merchant, parsed.fingerprint, command).await
+}
+
+/// Set one of a stock's limits
+#[utoipa::path(put, path = "/v1/stocks/{id}/limits/{name}", tag = "Stocks", request_body = LimitRequest,
+    params(("id" = String, Path), ("name" = String, Path)), responses((status = 200, body = serde_json::Value)))]
+pub(super) async fn limit(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
+    call.require(&[Role::Developer])?;
+    let merchant = call.merchant()?;
+    let parsed = call.parse::<LimitRequest>()?;
+    let LimitRequest { current, target } = parsed.body;
+    let fits = target.is_none_or(|target| (1..=MAX_COUNT).contains(&target));
+    Check::new().field("/target", fits, "must be 1 to 1,000,000,000, or null").done()?;
+    let id = stock_id(&call, &path)?;
+    let name = LimitName::ALL.iter().find(|(name, _)| *name == path.text_at(1)).map(|(_, limit)| *limit);
+    let name = name.ok_or_else(|| {
+        let names: Vec<_> = LimitName::ALL.iter().map(|(name, _)| *name).collect();
+        Problem::new(Code::InvalidField, format!("The limits are {}.", names.join(", "))).pointer("/path/name")
+    })?;
+    let command = Command::SetLimit(id.number, name, current, target);
+    state.backend.write(&call, merchant, parsed.fingerprint, command).await
+}

@@ -1,0 +1,338 @@
+//! The thread that counts and publishes.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use coupon::event::{Decision, Event, Pseudonym};
+use coupon::fold::Outcome;
+use coupon::id::MerchantId;
+use coupon::record::Entry;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select};
+use event_log::envelope::{self, Header, Realm};
+use event_log::{EventLog, Topic};
+use inline_risk::InlineRisk;
+use projection::feed::{Feed, Folded};
+use risk::{Counted, Rule, Subject, SubjectKind, Verdict, VelocityRules};
+
+use crate::signals::{SIGNAL, Signal};
+use crate::store::{Positions, Store, StoreError, row_hash};
+
+/// The type of a verdict's record.
+const VERDICT: u16 = 1;
+/// Records read at once.
+const AT_ONCE: usize = 1_024;
+
+/// Why the scorer does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its projection cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No thread could be made.
+    #[error("no thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Starts the scorer in two steps: what it has counted so far decides from where the ledger must be fed.
+pub struct Scorer;
+
+/// A scorer's projection, opened.
+pub struct Opened {
+    store: Store,
+    rows: crate::store::Rows,
+    positions: Positions,
+}
+
+/// A running scorer.
+#[derive(Clone)]
+pub struct ScorerHandle {
+    /// Counts and verdicts.
+    pub inline: Arc<InlineRisk>,
+    stop: Sender<()>,
+    stopped: Receiver<()>,
+}
+
+impl Scorer {
+    /// Opens the projection in a folder; damage is wiped.
+    pub fn open(folder: &Path, partitions: u32) -> Result<Opened, StartError> {
+        let (store, rows, positions) = Store::open(folder, partitions as usize)?;
+        Ok(Opened { store, rows, positions })
+    }
+}
+
+impl Opened {
+    /// The last sequence of each shard that is counted.
+    pub fn positions(&self) -> Vec<u64> {
+        self.positions.ledger.clone()
+    }
+
+    /// Starts counting.
+    pub fn start(
+        self,
+        log: Arc<dyn EventLog>,
+        feed: Receiver<Feed>,
+        inline: Arc<InlineRisk>,
+        rules: &VelocityRules,
+        clock: fn() -> i64,
+    ) -> Result<ScorerHandle, StartError> {
+        let (moved, moves) = crossbeam_channel::bounded(1);
+        log.watch(Arc::new(move || {
+            // Full: it is going to look anyway.
+            let _ = moved.try_send(());
+        }));
+        let (stop, stops) = crossbeam_channel::bounded(1);
+        let (done, stopped) = crossbeam_channel::bounded(1);
+        let mut worker = Worker {
+            hashes: self.rows.iter().map(|(subject, counts)| (*subject, row_hash(subject, counts))).collect(),
+            rules: rules.rules(),
+            block_seconds: rules.block_seconds,
+            store: self.store,
+            positions: self.positions,
+            dirty: HashSet::new(),
+            verdicts: vec![0; log.partitions(Topic::Verdicts) as usize],
+            log,
+            inline: inline.clone(),
+            clock,
+        };
+        let mut features = inline.features().write();
+        self.rows.into_iter().for_each(|(subject, counts)| features.restore(subject, counts));
+        drop(features);
+        worker.read_topics();
+        std::thread::Builder::new().name("risk-scorer".into()).spawn(move || {
+            worker.run(&feed, &moves, &stops);
+            let _ = done.send(());
+        })?;
+        Ok(ScorerHandle { inline, stop, stopped })
+    }
+}
+
+impl ScorerHandle {
+    /// Writes everything and ends; waits at most five seconds.
+    pub fn stop(&self) {
+        let _ = self.stop.try_send(());
+        let _ = self.stopped.recv_timeout(Duration::from_secs(5));
+    }
+}
+
+struct Worker {
+    log: Arc<dyn EventLog>,
+    inline: Arc<InlineRisk>,
+    rules: Vec<Rule>,
+    block_seconds: i64,
+    store: Store,
+    positions: Positions,
+    /// The hash of each row that is on disk.
+    hashes: HashMap<Subject, u64>,
+    dirty: HashSet<Subject>,
+    /// The next offset of each partition of the verdicts.
+    verdicts: Vec<u64>,
+    clock: fn() -> i64,
+}
+
+impl Worker {
+    fn run(&mut self, feed: &Receiver<Feed>, moves: &Receiver<()>, stops: &Receiver<()>) {
+        let tick = crossbeam_channel::tick(Duration::from_secs(1));
+        loop {
+            select! {
+                recv(feed) -> message => match message {
+                    Ok(message) => self.feed(message),
+                    Err(_) => return self.drain_and_flush(feed),
+                },
+                recv(moves) -> _ => self.read_topics(),
+                recv(tick) -> _ => {}
+                recv(stops) -> _ => return self.drain_and_flush(feed),
+            }
+            // What is still in the channel is at most a moment old; the scorer is heard of as long as it runs.
+            self.inline.heard((self.clock)());
+        }
+    }
+
+    fn drain_and_flush(&mut self, feed: &Receiver<Feed>) {
+        loop {
+            match feed.recv_timeout(Duration::from_millis(1)) {
+                Ok(message) => self.feed(message),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.flush();
+    }
+
+    fn feed(&mut self, message: Feed) {
+        match message {
+            Feed::Record(folded) => self.record(&folded),
+            Feed::Barrier(done) => {
+                self.flush();
+                let _ = done.send(());
+            }
+        }
+    }
+
+    fn record(&mut self, folded: &Folded) {
+        let shard = usize::from(folded.at.shard.0);
+        if folded.at.sequence <= self.positions.ledger[shard] {
+            return;
+        }
+        self.positions.ledger[shard] = folded.at.sequence;
+        if let (Outcome::Applied(_), Entry::Guarded(record)) = (folded.outcome, &*folded.entry) {
+            for event in &record.events {
+                self.event(record.merchant, event, folded.at.time);
+            }
+        }
+        self.inline.counted_up_to(folded.at.time);
+    }
+
+    fn event(&mut self, merchant: MerchantId, event: &Event, time_ms: i64) {
+        match event {
+            Event::CouponClaimed(claim) => {
+                self.count(merchant, &claim.decision, Some(claim.user), Counted::Claims, time_ms);
+            }
+            Event::CouponsRedeemed(redemption) => {
+                let user = redemption.actor.user;
+                self.count(merchant, &redemption.decision, user, Counted::Redemptions, time_ms);
+            }
+            _ => {}
+        }
+    }
+
+    fn count(
+        &mut self,
+        merchant: MerchantId,
+        decision: &Decision,
+        user: Option<Pseudonym>,
+        counted: Counted,
+        time_ms: i64,
+    ) {
+        let told = [
+            (SubjectKind::Device, decision.device),
+            (SubjectKind::Ip, decision.ip),
+            (SubjectKind::User, user),
+        ];
+        for (kind, pseudonym) in told {
+            if let Some(pseudonym) = pseudonym {
+                self.count_subject(Subject { kind, merchant: merchant.0, pseudonym }, counted, time_ms);
+            }
+        }
+    }
+
+    fn count_subject(&mut self, subject: Subject, counted: Counted, time_ms: i64) {
+        self.dirty.insert(subject);
+        let mut features = self.inline.features().write();
+        let counts = features.add(subject, counted, time_ms);
+        let hits: Vec<_> = self.rules.iter().filter_map(|rule| rule.hit(&subject, counts, time_ms)).collect();
+        drop(features);
+        for hit in hits {
+            let verdict = hit.verdict(subject, time_ms, self.block_seconds);
+            let standing = self.inline.verdict(&subject, &verdict.rule);
+            // Said already, or over before it is said: a rebuild says nothing twice.
+            let said = standing.is_some_and(|standing| standing.until_ms > time_ms);
+            if !said && verdict.until_ms > (self.clock)() {
+                self.publish(verdict);
+            }
+        }
+    }
+
+    /// Into the log; here it counts from now on, elsewhere when it is read.
+    fn publish(&mut self, verdict: Verdict) {
+        let key = verdict.subject.pseudonym[0];
+        let header =
+            Header { realm: Realm::Live, record_type: VERDICT, semantics: 1, shard: key, original_time_ms: None };
+        let mut bytes = Vec::with_capacity(128);
+        envelope::seal(&mut bytes, &header, |out| {
+            let written = bincode::serde::encode_into_std_write(&verdict, out, bincode::config::standard());
+            debug_assert!(written.is_ok(), "writing to memory fails for no verdict");
+        });
+        let partition = u32::from(key) % self.log.partitions(Topic::Verdicts);
+        let entry = event_log::Entry { topic: Topic::Verdicts, partition, bytes: bytes.into() };
+        if let Err(error) = self.log.append(vec![entry], Box::new(|_| {})) {
+            tracing::warn!(%error, "verdict was not published");
+        }
+        tracing::info!(rule = verdict.rule, count = verdict.count, "verdict: subject blocked");
+        self.inline.apply(verdict, (self.clock)());
+    }
+
+    fn read_topics(&mut self) {
+        for partition in 0..self.verdicts.len() {
+            let from = self.verdicts[partition];
+            self.verdicts[partition] = self.read(Topic::Verdicts, partition, from, VERDICT, Self::verdict);
+        }
+        for partition in 0..self.positions.signals.len() {
+            let from = self.positions.signals[partition];
+            self.positions.signals[partition] = self.read(Topic::Signals, partition, from, SIGNAL, Self::signal);
+        }
+    }
+
+    /// Reads on to the end of a partition; the next offset.
+    fn read<T: serde::de::DeserializeOwned>(
+        &mut self,
+        topic: Topic,
+        partition: usize,
+        mut next: u64,
+        record_type: u16,
+        each: fn(&mut Self, T),
+    ) -> u64 {
+        loop {
+            let records = match self.log.read(topic, partition as u32, next, AT_ONCE) {
+                Ok(records) if records.is_empty() => return next,
+                Ok(records) => records,
+                Err(error) => {
+                    tracing::warn!(%error, "topic cannot be read on");
+                    return next;
+                }
+            };
+            for stored in records {
+                next = stored.offset + 1;
+                let Ok(opened) = envelope::open(&stored.bytes) else { continue };
+                if opened.header.record_type != record_type {
+                    continue;
+                }
+                let decoded = bincode::serde::decode_from_slice(opened.payload, bincode::config::standard());
+                if let Ok((value, _)) = decoded {
+                    each(self, value);
+                }
+            }
+        }
+    }
+
+    fn verdict(&mut self, verdict: Verdict) {
+        self.inline.apply(verdict, (self.clock)());
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        let told = [(SubjectKind::Device, signal.device), (SubjectKind::Ip, signal.ip)];
+        for (kind, pseudonym) in told {
+            if let Some(pseudonym) = pseudonym {
+                let subject = Subject { kind, merchant: signal.merchant, pseudonym };
+                self.count_subject(subject, Counted::Refused, signal.time_ms);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        let mut features = self.inline.features().write();
+        let mut gone = features.take_evicted();
+        let mut rows = Vec::with_capacity(self.dirty.len());
+        for subject in self.dirty.drain() {
+            match features.get(&subject) {
+                Some(counts) => rows.push((subject, counts.clone())),
+                None => gone.push(subject),
+            }
+        }
+        drop(features);
+        for (subject, counts) in &rows {
+            let hash = row_hash(subject, counts);
+            let before = self.hashes.insert(*subject, hash).unwrap_or(0);
+            self.positions.checksum = self.positions.checksum.wrapping_add(hash).wrapping_sub(before);
+        }
+        gone.retain(|subject| !rows.iter().any(|(back, _)| back == subject));
+        for subject in &gone {
+            let before = self.hashes.remove(subject).unwrap_or(0);
+            self.positions.checksum = self.positions.checksum.wrapping_sub(before);
+        }
+        if let Err(error) = self.store.write(&rows, &gone, &self.positions) {
+            tracing::error!(%error, "risk projection cannot be written");
+        }
+    }
+}

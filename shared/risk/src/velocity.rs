@@ -1,0 +1,292 @@
+//! How often something happened with a subject in the last minute, hour and day.
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+/// Of what kind a subject is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum SubjectKind {
+    /// A device.
+    Device,
+    /// An address; IPv6 by its /64.
+    Ip,
+    /// A user.
+    User,
+}
+
+/// Somebody or something at one merchant, by its pseudonym.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Subject {
+    /// Of what kind.
+    pub kind: SubjectKind,
+    /// The merchant's number.
+    pub merchant: u32,
+    /// What stands for it.
+    pub pseudonym: [u8; 16],
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Counted {
+    /// Coupons claimed.
+    Claims,
+    /// Redemptions.
+    Redemptions,
+    /// Attempts that were limited, or that named codes which do not exist.
+    Refused,
+}
+
+/// A feature: a count of one kind of subject over one window. The numbers stand in decisions and are never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Its number.
+    pub number: u16,
+    /// As analysts read it.
+    pub name: &'static str,
+    /// Of which subjects.
+    pub kind: SubjectKind,
+    /// Of what.
+    pub counted: Counted,
+    /// Over how many seconds.
+    pub window_seconds: u32,
+}
+
+const MINUTE: u32 = 60;
+const HOUR: u32 = 3_600;
+const DAY: u32 = 86_400;
+
+macro_rules! slots {
+    ($($number:literal $name:literal $kind:ident $counted:ident $window:ident;)*) => {
+        /// All slots.
+        pub const SLOTS: &[Slot] = &[$(Slot {
+            number: $number,
+            name: $name,
+            kind: SubjectKind::$kind,
+            counted: Counted::$counted,
+            window_seconds: $window,
+        },)*];
+    };
+}
+
+slots! {
+    1  "device_claims_1m"       Device Claims      MINUTE;
+    2  "device_claims_1h"       Device Claims      HOUR;
+    3  "device_claims_24h"      Device Claims      DAY;
+    4  "device_redemptions_1m"  Device Redemptions MINUTE;
+    5  "device_redemptions_1h"  Device Redemptions HOUR;
+    6  "device_redemptions_24h" Device Redemptions DAY;
+    7  "device_refused_1m"      Device Refused     MINUTE;
+    8  "device_refused_1h"      Device Refused     HOUR;
+    11 "ip_claims_1m"           Ip     Claims      MINUTE;
+    12 "ip_claims_1h"           Ip     Claims      HOUR;
+    13 "ip_claims_24h"          Ip     Claims      DAY;
+    14 "ip_redemptions_1m"      Ip     Redemptions MINUTE;
+    15 "ip_redemptions_1h"      Ip     Redemptions HOUR;
+    16 "ip_redemptions_24h"     Ip     Redemptions DAY;
+    17 "ip_refused_1m"          Ip     Refused     MINUTE;
+    18 "ip_refused_1h"          Ip     Refused     HOUR;
+    21 "user_claims_1m"         User   Claims      MINUTE;
+    22 "user_claims_1h"         User   Claims      HOUR;
+    23 "user_claims_24h"        User   Claims      DAY;
+    24 "user_redemptions_1m"    User   Redemptions MINUTE;
+    25 "user_redemptions_1h"    User   Redemptions HOUR;
+    26 "user_redemptions_24h"   User   Redemptions DAY;
+}
+
+/// Counts in tiles of one width, oldest first, as far back as a window reaches from the newest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Tiles(Vec<(i64, u32)>);
+
+impl Tiles {
+    fn add(&mut self, tile: i64, keep: i64) {
+        let newest = self.0.last().map_or(tile, |(last, _)| (*last).max(tile));
+        // What is older than every window may as well never have been.
+        if tile > newest - keep {
+            match self.0.binary_search_by_key(&tile, |(at, _)| *at) {
+                Ok(i) => self.0[i].1 = self.0[i].1.saturating_add(1),
+                Err(i) => self.0.insert(i, (tile, 1)),
+            }
+        }
+        let first = self.0.partition_point(|(at, _)| *at <= newest - keep);
+        self.0.drain(..first);
+    }
+
+    fn sum(&self, after: i64, until: i64) -> i64 {
+        self.0.iter().filter(|(at, _)| *at > after && *at <= until).map(|(_, n)| i64::from(*n)).sum()
+    }
+}
+
+/// One thing counted of one subject: the last minute in tiles of a second, the hour of a minute, the day of an hour.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Windows {
+    seconds: Tiles,
+    minutes: Tiles,
+    hours: Tiles,
+}
+
+impl Windows {
+    fn add(&mut self, time_ms: i64) {
+        let second = time_ms.div_euclid(1000);
+        self.seconds.add(second, 60);
+        self.minutes.add(second.div_euclid(60), 60);
+        self.hours.add(second.div_euclid(3600), 24);
+    }
+
+    /// Tiles that overlap `(at - window, at]` by their beginning: exact to a sixtieth of the window or better.
+    fn count(&self, window_seconds: u32, at_ms: i64) -> i64 {
+        let second = at_ms.div_euclid(1000);
+        let (tiles, width, reach) = match window_seconds {
+            MINUTE => (&self.seconds, 1, 60),
+            HOUR => (&self.minutes, 60, 60),
+            _ => (&self.hours, 3600, 24),
+        };
+        let tile = second.div_euclid(width);
+        tiles.sum(tile - reach, tile)
+    }
+}
+
+/// All that is counted of one subject.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubjectCounts {
+    claims: Windows,
+    redemptions: Windows,
+    refused: Windows,
+    /// The last event, milliseconds.
+    pub last_ms: i64,
+}
+
+impl SubjectCounts {
+    /// Counts one event.
+    pub fn add(&mut self, counted: Counted, time_ms: i64) {
+        match counted {
+            Counted::Claims => self.claims.add(time_ms),
+            Counted::Redemptions => self.redemptions.add(time_ms),
+            Counted::Refused => self.refused.add(time_ms),
+        }
+        self.last_ms = self.last_ms.max(time_ms);
+    }
+
+    /// A slot's value at a time.
+    pub fn value(&self, slot: &Slot, at_ms: i64) -> i64 {
+        let windows = match slot.counted {
+            Counted::Claims => &self.claims,
+            Counted::Redemptions => &self.redemptions,
+            Counted::Refused => &self.refused,
+        };
+        windows.count(slot.window_seconds, at_ms)
+    }
+}
+
+/// The counts of all subjects, at most so many.
+#[derive(Debug)]
+pub struct Velocity {
+    subjects: FxHashMap<Subject, SubjectCounts>,
+    most: usize,
+    evicted: Vec<Subject>,
+}
+
+impl Velocity {
+    /// Keeps at most so many subjects, about 300 bytes each; those not seen for longest go first.
+    pub fn new(most: usize) -> Self {
+        Self { subjects: FxHashMap::default(), most, evicted: Vec::new() }
+    }
+
+    /// Counts one event; the subject's counts after it.
+    pub fn add(&mut self, subject: Subject, counted: Counted, time_ms: i64) -> &SubjectCounts {
+        if self.subjects.len() >= self.most && !self.subjects.contains_key(&subject) {
+            self.evict();
+        }
+        let counts = self.subjects.entry(subject).or_default();
+        counts.add(counted, time_ms);
+        counts
+    }
+
+    /// Lets a sixteenth of the subjects go, those not seen for longest.
+    fn evict(&mut self) {
+        let mut seen: Vec<(i64, Subject)> = self.subjects.iter().map(|(s, counts)| (counts.last_ms, *s)).collect();
+        let n = (seen.len() / 16).max(1);
+        seen.select_nth_unstable(n - 1);
+        for (_, subject) in &seen[..n] {
+            self.subjects.remove(subject);
+            self.evicted.push(*subject);
+        }
+    }
+
+    /// Who was let go since this was last called.
+    pub fn take_evicted(&mut self) -> Vec<Subject> {
+        std::mem::take(&mut self.evicted)
+    }
+
+    /// A subject's counts.
+    pub fn get(&self, subject: &Subject) -> Option<&SubjectCounts> {
+        self.subjects.get(subject)
+    }
+
+    /// Puts counts in place that were read from disk.
+    pub fn restore(&mut self, subject: Subject, counts: SubjectCounts) {
+        self.subjects.insert(subject, counts);
+    }
+
+    /// Everything.
+    pub fn iter(&self) -> impl Iterator<Item = (&Subject, &SubjectCounts)> {
+        self.subjects.iter()
+    }
+
+    /// A subject's slots that are not zero at a time.
+    pub fn slots(&self, subject: &Subject, at_ms: i64) -> Vec<(u16, i64)> {
+        let Some(counts) = self.subjects.get(subject) else { return Vec::new() };
+        let own = SLOTS.iter().filter(|slot| slot.kind == subject.kind);
+        own.map(|slot| (slot.number, counts.value(slot, at_ms))).filter(|(_, value)| *value != 0).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const DEVICE: Subject = Subject { kind: SubjectKind::Device, merchant: 1, pseudonym: [7; 16] };
+
+    fn slot(name: &str) -> &'static Slot {
+        SLOTS.iter().find(|slot| slot.name == name).expect("a slot")
+    }
+
+    proptest! {
+        #[test]
+        fn the_minute_is_exact_to_the_second_and_order_does_not_matter(
+            mut times in prop::collection::vec(0_i64..200_000, 1..200), shift in 0_usize..200,
+        ) {
+            let count = |times: &[i64]| {
+                let mut counts = SubjectCounts::default();
+                times.iter().for_each(|time| counts.add(Counted::Claims, *time));
+                counts
+            };
+            let counts = count(&times);
+            let at = *times.iter().max().expect("one");
+            let naive = times.iter().filter(|time| **time / 1000 > at / 1000 - 60).count() as i64;
+            prop_assert_eq!(counts.value(slot("device_claims_1m"), at), naive);
+            prop_assert_eq!(counts.value(slot("device_claims_24h"), at), times.len() as i64);
+            let n = times.len();
+            times.rotate_left(shift % n);
+            prop_assert_eq!(count(&times), counts);
+        }
+    }
+
+    #[test]
+    fn subjects_are_bounded_and_the_oldest_go_first() {
+        let mut velocity = Velocity::new(32);
+        for n in 0..100_u8 {
+            velocity.add(Subject { pseudonym: [n; 16], ..DEVICE }, Counted::Claims, i64::from(n) * 1000);
+        }
+        assert!(velocity.iter().count() <= 32);
+        assert!(velocity.get(&Subject { pseudonym: [99; 16], ..DEVICE }).is_some());
+        assert!(velocity.get(&Subject { pseudonym: [0; 16], ..DEVICE }).is_none());
+    }
+
+    #[test]
+    fn numbers_of_slots_are_unique() {
+        let mut numbers: Vec<u16> = SLOTS.iter().map(|slot| slot.number).collect();
+        numbers.dedup();
+        assert_eq!(numbers.len(), SLOTS.len());
+    }
+}
