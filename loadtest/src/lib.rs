@@ -18,3 +18,4 @@ mod server;
 mod table;
 
 pub use failure::{Failure, Result};
+pub use table::print;

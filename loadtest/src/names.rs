@@ -80,7 +80,10 @@ mod tests {
     fn keys_follow_from_the_data_alone() {
         let row = Claim { row: 17, user: 42, stock: 0, day: 20_160_712 };
         assert_eq!(claim(&row), "claim-17");
-        assert_eq!((redeem(&row, Rival::First), redeem(&row, Rival::Second)), ("redeem-17-a".into(), "redeem-17-b".into()));
+        assert_eq!(
+            (redeem(&row, Rival::First), redeem(&row, Rival::Second)),
+            ("redeem-17-a".into(), "redeem-17-b".into())
+        );
         assert_ne!(order(&row, Rival::First), order(&row, Rival::Second));
         assert_eq!((user(&row), device(&row)), ("user-42".into(), "dev-42-20160712".into()));
         let rule: Rule = "30:5".parse().expect("a rule");

@@ -15,7 +15,7 @@ where
     W: Future<Output = Result<()>> + Send + 'static,
 {
     let next = Arc::new(AtomicUsize::new(0));
-    let mut workers = JoinSet::new();
+    let mut workers: JoinSet<Result<()>> = JoinSet::new();
     for _ in 0..at_once.min(count) {
         let (next, work) = (next.clone(), work.clone());
         workers.spawn(async move {
@@ -60,9 +60,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_ends_all() {
-        let work = |index: usize| async move {
-            if index == 3 { Err(Failure::Usage("three".to_owned())) } else { Ok(()) }
-        };
+        let work =
+            |index: usize| async move { if index == 3 { Err(Failure::Usage("three".to_owned())) } else { Ok(()) } };
         assert!(matches!(in_parallel(10, 2, work).await, Err(Failure::Usage(_))));
     }
 }

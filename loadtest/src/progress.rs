@@ -43,7 +43,7 @@ impl Progress {
             return bar.inc(1);
         }
         // Whoever finds the lock taken leaves the line to the one who has it.
-        if self.silent || done % 64 != 0 {
+        if self.silent || !done.is_multiple_of(64) {
             return;
         }
         let Ok(mut next) = self.next_line.try_lock() else { return };

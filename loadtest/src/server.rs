@@ -12,9 +12,9 @@ use tokio::process::{Child, ChildStdout, Command};
 use crate::{Failure, Result};
 
 /// How long a start may take; a large log is folded first.
-const START_LIMIT: Duration = Duration::from_secs(300);
+const START_LIMIT: Duration = Duration::from_mins(5);
 /// How long an orderly end may take: the drain and the last write of the projection.
-const STOP_LIMIT: Duration = Duration::from_secs(120);
+const STOP_LIMIT: Duration = Duration::from_mins(2);
 
 const SAYS: &str = "listening on ";
 const PID_FILE: &str = "loadtest-server.pid";
@@ -49,15 +49,15 @@ struct KeyFile {
 /// Reads `{"key_id", "secret"}`.
 pub(crate) fn read_key(path: &Path) -> Result<Credentials> {
     let text = std::fs::read_to_string(path).map_err(Failure::file(path))?;
-    let key: KeyFile = serde_json::from_str(&text)
-        .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    let key: KeyFile =
+        serde_json::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
     Ok(Credentials::new(key.key_id, &key.secret))
 }
 
 impl Place {
     /// The given binary, or the `counterfoil` beside this executable.
     pub(crate) fn new(binary: Option<&Path>, data_dir: &Path) -> Result<Self> {
-        let beside = || {
+        let beside = || -> Result<PathBuf> {
             let own = std::env::current_exe().map_err(Failure::io("the path of this executable"))?;
             Ok(own.with_file_name("counterfoil"))
         };

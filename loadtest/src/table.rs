@@ -13,7 +13,7 @@ impl Table {
     }
 
     /// A line below a heading.
-    pub(crate) fn line(&mut self, name: impl AsRef<str>, value: impl ToString) {
+    pub(crate) fn line(&mut self, name: impl AsRef<str>, value: u64) {
         self.0.push((format!("  {}", name.as_ref()), value.to_string()));
     }
 
@@ -32,7 +32,7 @@ impl Table {
 }
 
 /// Prints the result. Nobody reading it any more is no failure.
-pub(crate) fn print(text: &str) {
+pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();

@@ -96,7 +96,7 @@ impl Dataset {
         while rows.read_byte_record(&mut record)? {
             dataset.rows += 1;
             match parse(&record, &places, width) {
-                Ok(parsed) => dataset.take(parsed, &mut known),
+                Ok(parsed) => dataset.take(&parsed, &mut known),
                 Err(reason) => *dataset.excluded.entry(reason).or_default() += 1,
             }
         }
@@ -115,7 +115,7 @@ impl Dataset {
         })
     }
 
-    fn take(&mut self, row: Row, known: &mut HashMap<StockOf, usize>) {
+    fn take(&mut self, row: &Row, known: &mut HashMap<StockOf, usize>) {
         let stock = *known.entry(row.of).or_insert_with(|| {
             self.stocks.push(Stock { of: row.of, claims: 0 });
             self.stocks.len() - 1

@@ -85,7 +85,8 @@ fn text_that_is_not_utf_8_is_a_malformed_row() {
 
 #[test]
 fn a_byte_order_mark_and_other_columns_do_no_harm() {
-    let text = "\u{FEFF}Date_received,Distance,Discount_rate,More,Coupon_id,Merchant_id,User_id\r\n20160702,1,0.9,x,2,1,7\r\n";
+    let text =
+        "\u{FEFF}Date_received,Distance,Discount_rate,More,Coupon_id,Merchant_id,User_id\r\n20160702,1,0.9,x,2,1,7\r\n";
     let dataset = Dataset::read(text.as_bytes()).expect("readable");
     assert_eq!((dataset.claims.len(), dataset.claims[0].user, dataset.stocks[0].of.coupon), (1, 7, 2));
 }

@@ -152,8 +152,15 @@ mod tests {
             repeated_equal: 1,
             ..Redemptions::default()
         };
-        counts.conservation =
-            Conservation { stocks: 1, holds: 1, as_answered: 1, total: 2, claimed: 1, redeemed: 1, ..Conservation::default() };
+        counts.conservation = Conservation {
+            stocks: 1,
+            holds: 1,
+            as_answered: 1,
+            total: 2,
+            claimed: 1,
+            redeemed: 1,
+            ..Conservation::default()
+        };
         (dataset, counts)
     }
 

@@ -91,7 +91,7 @@ impl Options {
             state: None,
             merchants: Merchants::PerRow,
             concurrency: 64,
-            patience: Duration::from_secs(120),
+            patience: Duration::from_mins(2),
             kill_after: Vec::new(),
             silent: false,
         }

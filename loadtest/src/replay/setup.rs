@@ -98,7 +98,8 @@ impl Setup<'_> {
         }
         let credentials = shop_names.iter().map(|name| credentials(&state.shops, name)).collect::<Result<_>>()?;
         let ready = dataset.stocks.iter().zip(shops_of_stocks.iter());
-        let stocks = ready.map(|(stock, &shop)| Ready { id: state.stocks[&names::stock("stock", &stock.of)].clone(), shop });
+        let stocks =
+            ready.map(|(stock, &shop)| Ready { id: state.stocks[&names::stock("stock", &stock.of)].clone(), shop });
         Ok(Shops { credentials, stocks: stocks.collect() })
     }
 }
@@ -181,8 +182,7 @@ impl Shared {
         let merchant = self.call(&self.platform, "/v1/merchants", &key("merchant"), profile).await?;
         let merchant_id = text(&merchant, "id", "POST /v1/merchants")?;
         let at = |end: &str| format!("/v1/merchants/{merchant_id}/{end}");
-        let quotas =
-            json!({"create_per_second": QUOTA, "redeem_per_second": QUOTA, "import_per_minute": QUOTA});
+        let quotas = json!({"create_per_second": QUOTA, "redeem_per_second": QUOTA, "import_per_minute": QUOTA});
         self.call(&self.platform, &at("quotas"), &key("quotas"), quotas).await?;
         let role = json!({"name": "replay", "role": "admin"});
         let made = self.call(&self.platform, &at("keys"), &key("key"), role).await?;

@@ -60,9 +60,9 @@ fn after_event(coupon: Option<Coupon>, shelf: &Coupon, event: &Event, at: At, nu
             (row.valid_from, row.valid_until) = (part.valid_from, part.valid_until);
             row.lock = Some(at.sequence);
         }
-        Event::LockReleased(..) | Event::LockExpired(_) => unlock(&mut row),
+        Event::LockReleased(..) | Event::LockExpired(_) => unlock(&mut row, shelf),
         Event::CouponVoided(void) => {
-            unlock(&mut row);
+            unlock(&mut row, shelf);
             if void.coupon == number {
                 row.state = CouponState::Voided;
             }
@@ -88,10 +88,13 @@ fn after_event(coupon: Option<Coupon>, shelf: &Coupon, event: &Event, at: At, nu
     Some(row)
 }
 
-fn unlock(row: &mut Coupon) {
+fn unlock(row: &mut Coupon, shelf: &Coupon) {
     row.lock = None;
     if row.state == CouponState::Locked {
         let in_hands = row.claimed_at.is_some() || row.redemption.is_some();
         row.state = if in_hands { CouponState::Claimed } else { CouponState::Available };
+        if !in_hands {
+            (row.valid_from, row.valid_until) = (shelf.valid_from, shelf.valid_until);
+        }
     }
 }

@@ -110,8 +110,6 @@ struct Pending {
     waits: Waits,
     /// From here on it can apply no more.
     deadline: Millis,
-    /// Its append's answer was lost.
-    doubtful: bool,
 }
 
 /// Who waits for a record.
@@ -164,6 +162,8 @@ pub struct Engine {
     pending: FxHashMap<u64, Pending>,
     /// Own records in the order in which they were proposed, by partition: read back, they need not be decoded.
     order: Vec<VecDeque<u64>>,
+    /// Records whose append's answer was lost.
+    doubtful: Vec<u64>,
     in_flight: HashMap<RequestKey, Vec<Attempt>>,
     /// Records of the next batch.
     out: Vec<event_log::Entry>,
@@ -183,6 +183,7 @@ impl Engine {
             next_number: 1,
             pending: FxHashMap::default(),
             order: follow.iter().map(|_| VecDeque::new()).collect(),
+            doubtful: Vec::new(),
             in_flight: HashMap::new(),
             out: Vec::new(),
             out_numbers: Vec::new(),
@@ -399,7 +400,7 @@ impl Engine {
             bytes: bytes.clone(),
         });
         self.out_numbers.push(number);
-        let pending = Pending { shard, entry, bytes, expected, wrote, waits, deadline, doubtful: false };
+        let pending = Pending { shard, entry, bytes, expected, wrote, waits, deadline };
         self.pending.insert(number, pending);
     }
 

@@ -1,5 +1,6 @@
 //! What clients ask for: few users, coupons and orders, so that they are always in each other's way.
 
+pub mod script;
 mod wishes;
 
 use coupon::event::{Decision, MerchantProfile, Note, Pseudonym, StockProfile};
@@ -11,6 +12,7 @@ use coupon::terms::{AppliesTo, CodeMode, Limits, Millis, Stacking, Terms, Validi
 use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 
+pub use script::Script;
 pub use wishes::Clients;
 
 /// A merchant in the zone for which the judge counts days.

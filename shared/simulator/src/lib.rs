@@ -8,7 +8,7 @@
 //! with what the product counts.
 
 pub mod clients;
+pub mod copy;
 pub mod judge;
 pub mod run;
 pub mod world;
-pub mod tmpdump;

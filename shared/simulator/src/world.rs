@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use coupon::command::Command;
+use coupon::event::CouponState;
 use coupon::fold::Rules;
 use coupon::id::{MerchantId, Sequence};
 use coupon::record::RequestKey;
@@ -101,6 +102,10 @@ fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// One number per kind of refusal is enough here.
 fn code_of(refusal: &Refusal) -> u16 {
     u16::from(refusal.rejection.precedence()) + 1
+}
+
+fn coupon_in_hands(coupon: &coupon::state::Coupon) -> bool {
+    coupon.claimed_at.is_some() || coupon.redemption.is_some()
 }
 
 impl World {
@@ -286,7 +291,6 @@ impl World {
             // What was lost is given up once its deadline is over.
             self.pass(if round % 4 == 3 { 5_000 } else { 100 });
         }
-        
         let left: Vec<(usize, bool)> =
             self.instances.iter().map(|i| (i.engine.pending(), i.engine.has_batch())).collect();
         let ends: Vec<_> = self.observer.shards().filter(|s| s.sequence > 0).map(|s| (s.shard(), s.sequence)).collect();
@@ -324,6 +328,56 @@ impl World {
         if !same {
             self.judge.violated("I4", "the log folded anew gives another state".to_owned());
         }
+    }
+
+    /// A coupon's story, followed back from its last record and told again, ends in what the coupon is.
+    pub fn stories(&mut self) {
+        let mut wrong = Vec::new();
+        for (key, row) in self.observer.shards().flat_map(projection::shard::ShardState::rows) {
+            let (coupon::state::Key::Coupon(merchant, number), coupon::state::Row::Coupon(coupon)) = (key, row) else {
+                continue;
+            };
+            let told = self.tell(*merchant, *number, coupon);
+            // One whose batch was voided while it was held is void by the batch's record, not by one of its own.
+            let by_batch = coupon.state == CouponState::Voided && coupon.batch.is_some() && !coupon_in_hands(coupon);
+            // The end of a lock names the lock as what was before it, and so leaves out a reversal in between.
+            let left_out = self.judge.books.get(merchant).and_then(|book| book.coupons.get(number));
+            let left_out = left_out.is_some_and(|coupon| coupon.reversed_in_lock);
+            if told.as_ref() != Some(coupon) && !by_batch && !left_out {
+                wrong.push(format!("coupon {number} of {merchant} is {coupon:?}, its story ends in {told:?}"));
+            }
+        }
+        for what in wrong {
+            self.judge.violated("history", what);
+        }
+    }
+
+    fn tell(&self, merchant: MerchantId, number: u64, coupon: &coupon::state::Coupon) -> Option<coupon::state::Coupon> {
+        let shard = merchant.shard();
+        let partition = u32::from(shard.0) % self.setup.partitions;
+        let mut story = Vec::new();
+        let mut next = Some(coupon.version);
+        while let Some(sequence) = next {
+            let (offset, time) = self.observer.shard(shard).positions().get(sequence)?;
+            let stored = self.log.read(Topic::Ledger, partition, offset, 1).ok()?;
+            let (_, Decoded::Entry(entry)) = codec::decode(&stored.first()?.bytes).ok()? else { return None };
+            let coupon::record::Entry::Guarded(record) = *entry else { return None };
+            next = coupon::history::previous(&record, number);
+            story.push((coupon::fold::At { shard, sequence, time }, record));
+        }
+        let shelf = coupon::state::Coupon {
+            version: 0,
+            user: None,
+            state: CouponState::Available,
+            uses_left: coupon.uses,
+            claimed_at: None,
+            used_at: None,
+            lock: None,
+            redemption: None,
+            claim: None,
+            ..coupon.clone()
+        };
+        story.iter().rev().fold(None, |told, (at, record)| coupon::history::after(told, &shelf, record, *at, number))
     }
 
     /// All violations, those of the answers included.

@@ -63,6 +63,9 @@ impl<R: Rows> Scope<'_, R> {
             return RowResult::Exists;
         }
         let stock = operation.stock;
+        if self.rows.stock(self.merchant, stock).is_none_or(|row| row.state == StockState::Closed) {
+            return RowResult::NotActive;
+        }
         let (issued, total) = counter_and_limit(self.rows, self.merchant, Counter::Issued(stock), self.at.time);
         if total.is_none_or(|total| issued >= total) {
             return RowResult::SoldOut;

@@ -11,7 +11,7 @@ impl<R: Rows> Scope<'_, R> {
     pub(super) fn redeemed(&mut self, redemption: &Redemption) {
         let number = self.at.sequence;
         let lock = redemption.lock.and_then(|lock| self.rows.lock(self.merchant, lock).cloned());
-        // Uses under a lock were counted when it was made, on its day.
+        // Uses under a lock were counted when it was made: on its day, for its store and its user.
         let day = lock.as_ref().map_or_else(|| self.day(), |row| row.day);
         let store = lock.as_ref().map_or(redemption.actor.store, |row| row.lock.actor.store);
         if let (Some(lock), Some(row)) = (redemption.lock, &lock) {
@@ -21,9 +21,10 @@ impl<R: Rows> Scope<'_, R> {
             self.end_lock(lock, LockEnd::Redeemed);
             self.leave_order_all(&redemption.order.id, lock);
         }
+        let actor = lock.as_ref().map_or(redemption.actor.user, |row| row.lock.actor.user);
         let mut parts = Vec::with_capacity(redemption.parts.len());
         for part in &redemption.parts {
-            let (user, earlier) = self.use_coupon(number, part, redemption);
+            let (user, earlier) = self.use_coupon(number, part, actor);
             if lock.is_none() {
                 self.count_uses(part.stock, user, store, day, i64::from(part.uses));
             }
@@ -59,7 +60,7 @@ impl<R: Rows> Scope<'_, R> {
         &mut self,
         number: u64,
         part: &Part,
-        redemption: &Redemption,
+        actor: Option<Pseudonym>,
     ) -> (Option<Pseudonym>, Option<u64>) {
         let Some(mut coupon) = self.coupon(part.coupon) else { return (None, None) };
         let earlier = coupon.redemption;
@@ -72,7 +73,7 @@ impl<R: Rows> Scope<'_, R> {
         coupon.lock = None;
         coupon.used_at = Some(self.at.time);
         coupon.redemption = Some(number);
-        let user = coupon.user.or(redemption.actor.user);
+        let user = coupon.user.or(actor);
         self.put_coupon(part.coupon, before, coupon);
         self.with_counts(part.stock, |counts, _| counts.discount_given += part.discount);
         (user, earlier)

@@ -126,6 +126,11 @@ impl<R: Rows> Scope<'_, R> {
         find_coupon(self.rows, self.merchant, number)
     }
 
+    /// A coupon made ahead as it was before anybody touched it.
+    pub(super) fn untouched(&self, number: u64) -> Option<Coupon> {
+        virtual_coupon(self.rows, self.merchant, number)
+    }
+
     /// Puts a changed coupon, counts it where it is now, and keeps its batch's count.
     pub(super) fn put_coupon(&mut self, number: u64, before: Place, mut coupon: Coupon) {
         coupon.version = self.at.sequence;

@@ -203,26 +203,26 @@ impl Engine {
     }
 
     /// Doubtful records whose deadline the shard's time has passed can apply no more, and those who wait for them
-    /// are told so. Where a shard is quiet, an empty fence moves its time. A fence or a cancel that lands after
-    /// that does no harm.
+    /// are told so. Where nothing else is on its way to move a quiet shard's time, an empty fence is sent. A fence or
+    /// a cancel that lands after that does no harm.
     pub fn sweep(&mut self, wall: Millis) {
-        let doubtful: Vec<u64> = self
-            .pending
-            .iter()
-            .filter(|(_, pending)| pending.doubtful && wall > pending.deadline)
-            .map(|(number, _)| *number)
-            .collect();
+        let doubtful = std::mem::take(&mut self.doubtful);
         for number in doubtful {
             let Some(pending) = self.pending.get(&number) else { continue };
             let (shard, deadline) = (pending.shard, pending.deadline);
             let guarded = matches!(*pending.entry, Entry::Guarded(_));
-            if guarded && self.ledger.shard(shard).time < deadline {
+            let over = !guarded || self.ledger.shard(shard).time >= deadline;
+            if wall > deadline && over {
+                self.give_up(number, &Answer::Unknown, wall);
+                continue;
+            }
+            self.doubtful.push(number);
+            let last = self.lane(shard).pending.last_key_value().map(|(last, ())| *last);
+            if wall > deadline && last.is_some_and(|last| self.doubtful.contains(&last)) {
                 let fences = coupon::record::Fences { origin: self.origin(), fences: Vec::new() };
                 let now = self.now(shard, wall);
                 self.propose(Entry::Fences(fences), shard, now, now + ATTEMPT_MS, Waits::Nobody);
-                continue;
             }
-            self.give_up(number, &Answer::Unknown, wall);
         }
     }
 
@@ -255,8 +255,8 @@ impl Engine {
     /// A batch's answer was lost: it may have landed, or may yet.
     pub fn doubt(&mut self, numbers: &[u64]) {
         for number in numbers {
-            if let Some(pending) = self.pending.get_mut(number) {
-                pending.doubtful = true;
+            if self.pending.contains_key(number) {
+                self.doubtful.push(*number);
             }
         }
     }

@@ -81,7 +81,6 @@ impl Judge {
 
     /// A record landed; `ledger` has folded it.
     pub fn record(&mut self, at: At, entry: &Entry, outcome: Outcome, ledger: &Ledger) {
-        crate::tmpdump::show(at, entry, outcome);
         self.seen.0 += 1;
         let (Entry::Guarded(record), Outcome::Applied(number)) = (entry, outcome) else {
             if matches!(entry, Entry::Guarded(_)) {

@@ -1,0 +1,169 @@
+//! Killed at any moment, nothing that was answered is lost; what is damaged is found.
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+
+use common::{Server, claim, merchant, redemption, runtime, stock, tool};
+use serde_json::{Value, json};
+
+#[test]
+fn what_was_answered_is_there_after_every_kill() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runtime = runtime();
+    let mut server = Server::start(folder.path(), &[]);
+    let (_, mut caller) = runtime.block_on(merchant(&server.address, folder.path()));
+    let stock = runtime.block_on(stock(&caller, json!({"total": 1_000_000})));
+    for round in 0..5 {
+        let answered: Arc<Mutex<Vec<(String, Value, Vec<u8>)>>> = Arc::default();
+        let tasks: Vec<_> = (0..8)
+            .map(|worker| {
+                let (caller, stock, answered) = (caller.clone(), stock.clone(), answered.clone());
+                runtime.spawn(async move {
+                    for n in 0.. {
+                        let key = format!("r{round}-w{worker}-{n}");
+                        let body = json!({"stock_id": stock, "user_id": key});
+                        let sent = caller.client.signed(&caller.credentials, "POST", "/v1/claims", Some(&key), Some(&body));
+                        let Ok(reply) = sent.await else { return };
+                        assert_eq!(reply.status.as_u16(), 201);
+                        answered.lock().expect("not poisoned").push((key, body, reply.body.to_vec()));
+                    }
+                })
+            })
+            .collect();
+        // The kill comes once so many were answered: at another point of the work each round.
+        while answered.lock().expect("not poisoned").len() < 50 + round * 37 {
+            std::thread::yield_now();
+        }
+        server.kill();
+        runtime.block_on(async {
+            for task in tasks {
+                task.await.expect("no panic");
+            }
+        });
+        server = Server::start(folder.path(), &[]);
+        caller = common::Caller {
+            client: Arc::new(http_api::client::Client::new(&server.address).expect("an address")),
+            ..caller
+        };
+        runtime.block_on(async {
+            let seen = answered.lock().expect("not poisoned").clone();
+            for (key, body, first) in seen {
+                let again = caller.send("POST", "/v1/claims", Some(&key), Some(&body)).await;
+                assert_eq!((again.status.as_u16(), again.body.to_vec()), (201, first), "{key}");
+                assert_eq!(again.header("idempotency-replayed"), Some("true"), "{key}");
+            }
+        });
+    }
+    server.kill();
+    let audit = tool(folder.path(), &["audit"]);
+    assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stdout));
+    let verify = tool(folder.path(), &["rebuild", "--verify"]);
+    assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stdout));
+}
+
+#[test]
+fn a_projection_that_is_gone_or_damaged_is_made_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runtime = runtime();
+    let server = Server::start(folder.path(), &[]);
+    let (_, caller) = runtime.block_on(merchant(&server.address, folder.path()));
+    let stock = runtime.block_on(stock(&caller, json!({})));
+    let coupon = runtime.block_on(claim(&caller, &stock, "u1"));
+    assert_eq!(server.terminate(), Some(0));
+    let sled = folder.path().join("ledger.sled");
+    let read = |server: &Server| {
+        let caller = common::Caller {
+            client: Arc::new(http_api::client::Client::new(&server.address).expect("an address")),
+            ..caller.clone()
+        };
+        runtime.block_on(caller.get(&format!("/v1/coupons/{}", coupon["coupon_id"].as_str().expect("id"))))
+    };
+    let database = sled.join("db");
+    let mut bytes = std::fs::read(&database).expect("sled's file");
+    let places: Vec<usize> = (0..bytes.len()).step_by(97).collect();
+    places.iter().for_each(|i| bytes[*i] ^= 0x55);
+    std::fs::write(&database, bytes).expect("writes");
+    let server = Server::start(folder.path(), &[]);
+    assert_eq!(read(&server)["state"], "claimed");
+    assert_eq!(server.terminate(), Some(0));
+    assert!(tool(folder.path(), &["rebuild", "--verify"]).status.success());
+    std::fs::remove_dir_all(&sled).expect("removes");
+    std::fs::remove_dir_all(folder.path().join("risk.sled")).expect("removes");
+    let server = Server::start(folder.path(), &[]);
+    assert_eq!(read(&server)["state"], "claimed");
+    assert_eq!(server.terminate(), Some(0));
+    assert!(tool(folder.path(), &["rebuild", "--verify"]).status.success());
+}
+
+#[test]
+fn a_damaged_record_stops_its_partition_and_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runtime = runtime();
+    let server = Server::start(folder.path(), &[]);
+    let (_, caller) = runtime.block_on(merchant(&server.address, folder.path()));
+    let stock = runtime.block_on(stock(&caller, json!({})));
+    let coupon = runtime.block_on(claim(&caller, &stock, "u1"));
+    assert_eq!(server.terminate(), Some(0));
+    let merchant: coupon::id::StockId = stock.parse().expect("an id");
+    let partition = u32::from(merchant.merchant.shard().0) % 8;
+    let database = rusqlite::Connection::open(folder.path().join("log.sqlite")).expect("opens");
+    let table = format!("\"counterfoil.ledger/{partition}\"");
+    let last: i64 =
+        database.query_row(&format!("SELECT max(offset) FROM {table}"), [], |row| row.get(0)).expect("a record");
+    let flip = format!("UPDATE {table} SET record = CAST(substr(record, 1, 40) || x'00ff' || substr(record, 43) AS BLOB) WHERE offset = {last}");
+    assert_eq!(database.execute(&flip, []).expect("changes"), 1);
+    drop(database);
+    std::fs::remove_dir_all(folder.path().join("ledger.sled")).expect("removes");
+    let server = Server::start(folder.path(), &[]);
+    let lines = server.log_lines.lock().expect("not poisoned").clone();
+    assert!(lines.contains("damaged") && lines.contains(&format!("offset {last}")), "{lines}");
+    runtime.block_on(async {
+        let caller = common::Caller {
+            client: Arc::new(http_api::client::Client::new(&server.address).expect("an address")),
+            ..caller.clone()
+        };
+        let refused = caller.post("/v1/redemptions", redemption(&coupon["code"], "o1")).await;
+        assert_eq!((refused.status.as_u16(), refused.code().map(|c| c.to_string())), (503, Some("log_unavailable".into())));
+        let platform = common::Caller::platform(&server.address, folder.path());
+        platform.ok("/v1/merchants", json!({"name": "another partition serves"})).await;
+    });
+    server.kill();
+    assert_eq!(tool(folder.path(), &["audit"]).status.code(), Some(1));
+}
+
+#[test]
+fn personal_data_and_secrets_stand_nowhere_in_clear() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runtime = runtime();
+    let server = Server::start(folder.path(), &[("RUST_LOG", "debug")]);
+    let (_, caller) = runtime.block_on(merchant(&server.address, folder.path()));
+    let planted = ["planted-user-77", "planted-device-77", "198.51.100.77"];
+    runtime.block_on(async {
+        let stock = stock(&caller, json!({})).await;
+        let context = json!({"device_id": planted[1], "ip": planted[2]});
+        let body = json!({"stock_id": stock, "user_id": planted[0], "context": context});
+        let coupon = caller.ok("/v1/claims", body).await;
+        let mut body = redemption(&coupon["code"], "o1");
+        body["user_id"] = json!(planted[0]);
+        body["context"] = context;
+        caller.ok("/v1/redemptions", body).await;
+        caller.ok("/v1/sends", json!({"stock_id": stock, "user_ids": [planted[0]]})).await;
+    });
+    let platform: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.path().join("platform-key.json")).expect("a file")).expect("JSON");
+    let secret = platform["secret"].as_str().expect("a secret").to_owned();
+    let lines = server.log_lines.clone();
+    assert_eq!(server.terminate(), Some(0));
+    let mut haystack = lines.lock().expect("not poisoned").clone().into_bytes();
+    for entry in std::fs::read_dir(folder.path()).expect("a folder").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("log.sqlite") {
+            haystack.extend(std::fs::read(entry.path()).expect("a file"));
+        }
+    }
+    for text in planted.iter().copied().chain([secret.as_str()]) {
+        let found = haystack.windows(text.len()).any(|window| window == text.as_bytes());
+        assert!(!found, "{text} stands in the log");
+    }
+}

@@ -1,0 +1,141 @@
+//! The circle: issuer → log → redeemer → risk-scorer → redeemer; and the limits per device and address.
+
+mod common;
+
+use common::{Caller, Server, claim, merchant, redemption, runtime, stock};
+use serde_json::{Value, json};
+
+#[test]
+fn a_device_that_claims_too_much_is_blocked_also_after_a_restart_and_a_rebuild() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runtime = runtime();
+    let rules = [("COUNTERFOIL__RISK__DEVICE_CLAIMS_PER_MINUTE", "5")];
+    let server = Server::start(folder.path(), &rules);
+    let (shop, caller) = runtime.block_on(merchant(&server.address, folder.path()));
+    let context = json!({"device_id": "farm-1", "ip": "203.0.113.9"});
+    let code = runtime.block_on(async {
+        let stock = stock(&caller, json!({})).await;
+        let mut code = Value::Null;
+        for n in 0..6 {
+            let body = json!({"stock_id": stock, "user_id": format!("u{n}"), "context": context});
+            code = caller.ok("/v1/claims", body).await["code"].clone();
+        }
+        code
+    });
+    let check = |server: &Server, round: &str| {
+        let caller = reconnect(&caller, server);
+        runtime.block_on(async {
+            let subject = blocked(&analyst(server, folder.path()).await, &shop).await;
+            let verdict = &subject["verdicts"][0];
+            assert_eq!((&verdict["rule"], &verdict["count"], &verdict["threshold"]), (&json!("device_claims_1m"), &json!(6), &json!(5)));
+            assert_eq!((&verdict["window_seconds"], &verdict["active"]), (&json!(60), &json!(true)));
+            let mut body = redemption(&code, &format!("o-{round}"));
+            body["context"] = context.clone();
+            let refused = caller.post("/v1/redemptions", body).await;
+            assert_eq!((refused.status.as_u16(), refused.code().map(|c| c.to_string())), (403, Some("risk_blocked".into())));
+            let problem = refused.json().expect("JSON");
+            assert_eq!(problem["decision"]["reasons"][0]["code"], "device_claims_1m");
+        });
+    };
+    check(&server, "live");
+    assert_eq!(server.terminate(), Some(0));
+    let server = Server::start(folder.path(), &rules);
+    check(&server, "restarted");
+    assert_eq!(server.terminate(), Some(0));
+    std::fs::remove_dir_all(folder.path().join("risk.sled")).expect("removes");
+    let server = Server::start(folder.path(), &rules);
+    check(&server, "rebuilt");
+    runtime.block_on(async {
+        let mut body = redemption(&code, "another-device");
+        body["context"] = json!({"device_id": "honest"});
+        let redeemed = reconnect(&caller, &server).ok("/v1/redemptions", body).await;
+        assert_eq!((&redeemed["decision"]["action"], &redeemed["decision"]["missing"]), (&json!("allow"), &json!(["ip"])));
+    });
+}
+
+fn reconnect(caller: &Caller, server: &Server) -> Caller {
+    let client = http_api::client::Client::new(&server.address).expect("an address");
+    Caller { client: std::sync::Arc::new(client), ..caller.clone() }
+}
+
+async fn analyst(server: &Server, folder: &std::path::Path) -> Caller {
+    let platform = Caller::platform(&server.address, folder);
+    let key = platform.ok("/v1/keys", json!({"role": "analyst"})).await;
+    Caller::new(&server.address, key["key_id"].as_str().expect("id"), key["secret"].as_str().expect("secret"))
+}
+
+/// The analyst's view, once the verdict is there.
+async fn blocked(analyst: &Caller, shop: &Value) -> Value {
+    let path = format!("/v1/risk/subjects/device/farm-1?merchant_id={}", shop["id"].as_str().expect("id"));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(1);
+    loop {
+        let subject = analyst.get(&path).await;
+        if subject["verdicts"][0].is_object() {
+            return subject;
+        }
+        assert!(std::time::Instant::now() < deadline, "no verdict within a second: {subject}");
+    }
+}
+
+#[test]
+fn devices_and_addresses_are_limited_and_unknown_addresses_are_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let limits = [
+        ("COUNTERFOIL__LIMITS__DEVICE_BURST", "3"),
+        ("COUNTERFOIL__LIMITS__DEVICE_PER_SECOND", "1"),
+        ("COUNTERFOIL__LIMITS__IP_BURST", "5"),
+        ("COUNTERFOIL__LIMITS__IP_PER_SECOND", "1"),
+    ];
+    let server = Server::start(folder.path(), &limits);
+    runtime().block_on(async {
+        let (_, caller) = merchant(&server.address, folder.path()).await;
+        let stock = stock(&caller, json!({})).await;
+        let send = async |context: Value, n: usize| {
+            let body = json!({"stock_id": stock, "user_id": format!("u{n}"), "context": context});
+            caller.post("/v1/claims", body).await
+        };
+        let mut limited = None;
+        for n in 0..5 {
+            let reply = send(json!({"device_id": "one"}), n).await;
+            limited = limited.or((reply.status.as_u16() == 429).then_some(reply));
+        }
+        let limited = limited.expect("the fourth or fifth is limited");
+        let problem = limited.json().expect("JSON");
+        assert_eq!((&problem["code"], &problem["scope"]), (&json!("device_limited"), &json!("end_user")));
+        assert!(limited.header("retry-after").is_some());
+        let mut codes = Vec::new();
+        for n in 0..9 {
+            let reply = send(json!({"device_id": format!("d{n}"), "ip": "203.0.113.7"}), n).await;
+            codes.extend(reply.code().map(|c| c.to_string()));
+        }
+        assert!(codes.iter().all(|code| code == "ip_limited") && !codes.is_empty(), "{codes:?}");
+        for n in 0..20 {
+            claim(&caller, &stock, &format!("no-context-{n}")).await;
+        }
+    });
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn test_devices_force_outcomes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), &[]);
+    runtime().block_on(async {
+        let (_, caller) = merchant(&server.address, folder.path()).await;
+        let stock = stock(&caller, json!({})).await;
+        for (device, status, code) in [
+            ("test_block", 403, Some("risk_blocked")),
+            ("test_challenge", 403, Some("challenge_required")),
+            ("test_review", 201, None),
+            ("test_degraded", 201, None),
+        ] {
+            let body = json!({"stock_id": stock, "user_id": device, "context": {"device_id": device}});
+            let reply = caller.post("/v1/claims", body).await;
+            assert_eq!((reply.status.as_u16(), reply.code().map(|c| c.to_string())), (status, code.map(str::to_owned)), "{device}");
+            if device == "test_degraded" {
+                assert_eq!(reply.json().expect("JSON")["decision"]["degraded"], true);
+            }
+        }
+    });
+    assert_eq!(server.terminate(), Some(0));
+}
