@@ -106,7 +106,9 @@ impl Caller {
     /// `patience` is how long one call is repeated before the run gives up.
     pub(crate) fn new(target: &str, patience: Duration) -> Result<Self> {
         let client = Client::new(target).map_err(|error| Failure::Usage(error.to_string()))?;
-        let histogram = || Histogram::new(3).map_err(|error| Failure::Usage(error.to_string()));
+        // Fixed bounds, microseconds up to an hour: one that grows would clamp what `saturating_record` is given.
+        let histogram =
+            || Histogram::new_with_bounds(1, 3_600_000_000, 3).map_err(|error| Failure::Usage(error.to_string()));
         let mut times = Vec::new();
         for _ in Kind::ALL {
             times.push(Mutex::new(histogram()?));
@@ -235,4 +237,21 @@ pub(crate) fn problem_code(reply: &Reply) -> String {
     }
     let problem = reply.json().unwrap_or_default();
     problem["code"].as_str().map_or_else(|| reply.status.as_u16().to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_kept_as_they_were() {
+        let caller = Caller::new("http://127.0.0.1:1", Duration::ZERO).expect("a caller");
+        for ms in 1..=100 {
+            caller.record(Kind::Claim, Duration::from_millis(ms));
+        }
+        let claim = caller.latencies().swap_remove(Kind::Claim as usize);
+        let near = |is: f64, must: f64| (is - must).abs() <= must / 500.0;
+        assert_eq!((claim.kind, claim.count), ("claim", 100));
+        assert!(near(claim.p50_ms, 50.0) && near(claim.p99_ms, 99.0) && near(claim.max_ms, 100.0), "{claim:?}");
+    }
 }

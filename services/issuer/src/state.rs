@@ -25,6 +25,13 @@ pub struct Issuer {
     pub spool: PathBuf,
 }
 
+impl Issuer {
+    /// Whether a merchant is live; callers who see all merchants are not of its mode themselves.
+    pub(crate) fn livemode(&self, call: &Call, merchant: MerchantId) -> bool {
+        self.backend.directory.merchant(merchant).map_or(call.caller.livemode, |row| row.profile.livemode)
+    }
+}
+
 impl FromRef<Issuer> for Arc<Gate> {
     fn from_ref(state: &Issuer) -> Self {
         state.gate.clone()
@@ -49,6 +56,11 @@ pub async fn open_all(backend: &Backend) {
             tracing::warn!(merchant = %id, %problem, "merchant is not open in its own shard");
         }
     }
+}
+
+/// Work that waits for the disk or takes long, away from the threads that serve.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(Problem::internal)
 }
 
 /// An object's merchant, if the caller may know of it.

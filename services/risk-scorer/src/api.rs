@@ -173,7 +173,9 @@ async fn decision(State(state): State<RiskApi>, path: Segment, call: Call) -> Re
     let reasons: Vec<_> = decision
         .reasons
         .iter()
-        .map(|r| json!({"code": r.code, "value": r.value, "threshold": r.threshold, "window_seconds": r.window_seconds}))
+        .map(
+            |r| json!({"code": r.code, "value": r.value, "threshold": r.threshold, "window_seconds": r.window_seconds}),
+        )
         .collect();
     Answer::ok(&json!({
         "id": id.to_string(),

@@ -15,7 +15,7 @@ use event_log::envelope::{self, Header, Realm};
 use event_log::{EventLog, Topic};
 use inline_risk::InlineRisk;
 use projection::feed::{Feed, Folded};
-use risk::{Counted, Rule, Subject, SubjectKind, Verdict, VelocityRules};
+use risk::{Counted, Rule, Subject, SubjectKind, VelocityRules, Verdict};
 
 use crate::signals::{SIGNAL, Signal};
 use crate::store::{Positions, Store, StoreError, row_hash};
@@ -205,11 +205,7 @@ impl Worker {
         counted: Counted,
         time_ms: i64,
     ) {
-        let told = [
-            (SubjectKind::Device, decision.device),
-            (SubjectKind::Ip, decision.ip),
-            (SubjectKind::User, user),
-        ];
+        let told = [(SubjectKind::Device, decision.device), (SubjectKind::Ip, decision.ip), (SubjectKind::User, user)];
         for (kind, pseudonym) in told {
             if let Some(pseudonym) = pseudonym {
                 self.count_subject(Subject { kind, merchant: merchant.0, pseudonym }, counted, time_ms);

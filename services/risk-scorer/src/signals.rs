@@ -56,13 +56,8 @@ impl Signals {
     /// Sends without waiting: a signal that finds the log's queue full is dropped.
     pub fn send(&self, signal: Signal) {
         let key = signal.device.or(signal.ip).unwrap_or_default();
-        let header = Header {
-            realm: Realm::Live,
-            record_type: SIGNAL,
-            semantics: 1,
-            shard: key[0],
-            original_time_ms: None,
-        };
+        let header =
+            Header { realm: Realm::Live, record_type: SIGNAL, semantics: 1, shard: key[0], original_time_ms: None };
         let mut bytes = Vec::with_capacity(96);
         envelope::seal(&mut bytes, &header, |out| {
             let written = bincode::serde::encode_into_std_write(signal, out, bincode::config::standard());

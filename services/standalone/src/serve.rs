@@ -116,12 +116,7 @@ fn backend(
     Backend { ledger, secrets, risk, directory, attempts }
 }
 
-async fn serve(
-    config: &Config,
-    data_dir: &Path,
-    running: &Running,
-    demo: Option<Demo>,
-) -> Result<ExitCode, Failure> {
+async fn serve(config: &Config, data_dir: &Path, running: &Running, demo: Option<Demo>) -> Result<ExitCode, Failure> {
     let backend = running.backend.clone();
     platform_key(&backend, data_dir).await?;
     issuer::open_all(&backend).await;
@@ -160,8 +155,7 @@ async fn serve(
 fn router(running: &Running, issuer: &Issuer, ready: &Arc<AtomicBool>) -> Router {
     let (backend, gate) = (issuer.backend.clone(), issuer.gate.clone());
     let analyst = RiskApi { scorer: running.scorer.clone(), backend: backend.clone(), gate: gate.clone() };
-    let redeemer =
-        Redeemer { backend, gate: gate.clone(), receipts: running.receipts.clone() };
+    let redeemer = Redeemer { backend, gate: gate.clone(), receipts: running.receipts.clone() };
     let ready = ready.clone();
     let health = move || async move {
         if ready.load(Ordering::Acquire) {
@@ -170,7 +164,8 @@ fn router(running: &Running, issuer: &Issuer, ready: &Arc<AtomicBool>) -> Router
             (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
         }
     };
-    let metrics = || async { ([(header::CONTENT_TYPE, telemetry::METRICS_TYPE)], telemetry::metrics()).into_response() };
+    let metrics =
+        || async { ([(header::CONTENT_TYPE, telemetry::METRICS_TYPE)], telemetry::metrics()).into_response() };
     Router::new()
         .route("/v1/signature-checks", post(http_api::signature_check::post).with_state(gate))
         .merge(issuer::router(issuer.clone()))
@@ -211,8 +206,7 @@ async fn platform_key(backend: &Arc<Backend>, data_dir: &Path) -> Result<(), Fai
 }
 
 async fn stopped() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(UnixSignal::terminate()), signal(UnixSignal::interrupt()))
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(UnixSignal::terminate()), signal(UnixSignal::interrupt()))
     else {
         return std::future::pending().await;
     };

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use coupon::command::{Command, CouponRef};
 use coupon::code::{is_importable, parse_generated};
+use coupon::command::{Command, CouponRef};
 use coupon::event::{Decision, Pseudonym};
 use coupon::hash::id_hash;
-use coupon::id::{CouponId, MerchantId};
+use coupon::id::{CouponId, LedgerRef, MerchantId, StockId};
 use coupon::record::RequestKey;
-use coupon::state::Done;
+use coupon::state::{Done, Read, RequestOutcome, live_request};
 use coupon::terms::Millis;
 use http_api::call::Call;
 use http_api::idempotency::Answer as HttpAnswer;
@@ -20,8 +20,9 @@ use projection::ledger::Ledger;
 use projection::shard::ShardState;
 
 use crate::dto::context::Context;
+use crate::past::AsOf;
 use crate::refusal;
-use crate::render::{self, Rendered};
+use crate::render::{self, Beside, Rendered};
 use crate::secrets::{Personal, Secrets};
 use crate::watch::Directory;
 
@@ -93,12 +94,7 @@ impl Backend {
     }
 
     /// Hands in a submission.
-    pub async fn submit(
-        &self,
-        merchant: MerchantId,
-        request: Option<(RequestKey, [u8; 16])>,
-        what: What,
-    ) -> Answer {
+    pub async fn submit(&self, merchant: MerchantId, request: Option<(RequestKey, [u8; 16])>, what: What) -> Answer {
         let deadline = self.ledger.now() + ATTEMPT_MS;
         let ask = move |reply: Reply| Submission {
             merchant,
@@ -134,18 +130,41 @@ impl Backend {
     }
 
     async fn render(&self, call: &Call, merchant: MerchantId, it: &Rendered<'_>) -> Result<HttpAnswer, Problem> {
-        let imported = render::imported_number(it);
-        let text = match imported {
+        let own_code = match render::imported_number(it) {
+            Some(number) => self.look(merchant, move |shard, _, _| shard.code_text(merchant, number).cloned()).await?,
+            None => None,
+        };
+        let stock = match render::changed_stock(it) {
             Some(number) => {
-                let query = move |ledger: &projection::ledger::Ledger, _| {
-                    use coupon::state::Read;
-                    ledger.of(merchant).code_text(merchant, number).cloned()
-                };
-                self.ledger.query(query).await.map_err(Problem::internal)?
+                let as_of = AsOf::Reference(LedgerRef(it.at.sequence));
+                self.stock_as_of(StockId::new(merchant, number), as_of).await?
             }
             None => None,
         };
-        render::answer(&self.secrets, merchant, call.caller.livemode, it, text.as_deref())
+        render::answer(&self.secrets, merchant, call.caller.livemode, it, &Beside { own_code, stock })
+    }
+
+    /// The first answer to a call that is repeated; `None` where its key has not become a record. For calls whose
+    /// checks might come out differently the second time.
+    pub async fn repeated(
+        &self,
+        call: &Call,
+        merchant: MerchantId,
+        fingerprint: [u8; 16],
+    ) -> Result<Option<HttpAnswer>, Problem> {
+        let Some(key) = &call.idempotency_key else { return Ok(None) };
+        let key = self.secrets.request_key(merchant, key.as_str());
+        let found = self
+            .look(merchant, move |shard, _, now| match live_request(shard, merchant.shard(), key, now)?.outcome {
+                RequestOutcome::Done(done) => Some(done),
+                RequestOutcome::Open | RequestOutcome::Cancelled => None,
+            })
+            .await?;
+        match found {
+            None => Ok(None),
+            Some(done) if done.fingerprint != fingerprint => Err(self.refused(merchant, Answer::KeyReused)),
+            Some(done) => Ok(Some(self.replay(call, merchant, done).await?.replayed(true))),
+        }
     }
 
     /// An outcome that is no success, as a problem.
@@ -214,11 +233,9 @@ impl Backend {
         if ip.is_none() {
             missing.push("ip".to_owned());
         }
-        let forced = (!call.caller.livemode)
-            .then(|| context.device_id.as_deref().and_then(inline_risk::Forced::of))
-            .flatten();
-        let question =
-            inline_risk::Question { merchant, device, ip, user, missing, forced, now_ms: self.ledger.now() };
+        let forced =
+            (!call.caller.livemode).then(|| context.device_id.as_deref().and_then(inline_risk::Forced::of)).flatten();
+        let question = inline_risk::Question { merchant, device, ip, user, missing, forced, now_ms: self.ledger.now() };
         let decision = self.risk.decide(&question);
         let personal = Personal {
             user_id: user_id.map(str::to_owned),

@@ -106,9 +106,9 @@ fn one(merchant: MerchantId, rejection: &Rejection) -> Problem {
             say("The value is not what `current` says.".to_owned()).with("current", current)
         }
         Rejection::BelowUsed { used } => say(format!("{used} are used already.")).with("used", used),
-        Rejection::ClaimNotOpen { from, until } => Problem::of(code)
-            .with("claim_from", from.map(format_ms))
-            .with("claim_until", until.map(format_ms)),
+        Rejection::ClaimNotOpen { from, until } => {
+            Problem::of(code).with("claim_from", from.map(format_ms)).with("claim_until", until.map(format_ms))
+        }
         Rejection::AlreadyRedeemed { redemption, order_id, redeemed_at, same_order } => {
             say(format!("The coupon was redeemed by order {order_id} at {}.", format_ms(*redeemed_at)))
                 .with("redemption_id", RedemptionId::new(merchant, *redemption).to_string())
@@ -141,18 +141,15 @@ fn one(merchant: MerchantId, rejection: &Rejection) -> Problem {
             let when = if *today { " today" } else { "" };
             say(format!("The user has claimed {limit}{when}, which is the limit.")).with("limit", limit)
         }
-        Rejection::DayLimitReached { limit, until } => {
-            say(format!("{limit} is used up until {}.", format_ms(*until)))
-                .with("limit", limit)
-                .with("resets_at", format_ms(*until))
-        }
+        Rejection::DayLimitReached { limit, until } => say(format!("{limit} is used up until {}.", format_ms(*until)))
+            .with("limit", limit)
+            .with("resets_at", format_ms(*until)),
         Rejection::BudgetExhausted { left } => {
             say(format!("{left} minor units of the budget are left.")).with("left", left)
         }
         Rejection::LockLost(end) => Problem::of(code).with("ended", end.map(|end| format!("{end:?}").to_lowercase())),
-        Rejection::ReversalTooLate(until) => {
-            say(format!("It could be reversed until {}.", format_ms(*until))).with("reversible_until", format_ms(*until))
-        }
+        Rejection::ReversalTooLate(until) => say(format!("It could be reversed until {}.", format_ms(*until)))
+            .with("reversible_until", format_ms(*until)),
         _ => Problem::of(code),
     }
 }

@@ -1,7 +1,10 @@
 //! From an applied record to its answer: the same bytes on every instance, whenever it is asked for.
 
+use std::sync::Arc;
+
 use coupon::event::{
-    Claim, Decision, Event, Lock, Note, OrderSummary, Part, Pseudonym, Redemption, Reversal, ReversedPart,
+    Claim, Decision, Event, Lock, Note, OperationKind, OrderSummary, Part, Pseudonym, Redemption, Reversal,
+    ReversedPart,
 };
 use coupon::fold::At;
 use coupon::id::{
@@ -9,6 +12,7 @@ use coupon::id::{
     StoreId,
 };
 use coupon::record::Entry;
+use coupon::state::Stock;
 use http::StatusCode;
 use http_api::axum::http;
 use http_api::idempotency::Answer;
@@ -21,8 +25,7 @@ use crate::dto::answer::{
     coupon_state, decision,
 };
 use crate::dto::context::Location;
-use crate::dto::stock::{new_stock, stock_view};
-use crate::refusal::state_name;
+use crate::dto::stock::stock_view;
 use crate::secrets::Secrets;
 
 /// A record that applied.
@@ -35,10 +38,32 @@ pub struct Rendered<'a> {
     pub entry: &'a Entry,
 }
 
+/// What an answer needs beside its record; all of it follows from the log up to that record.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// A merchant's own code, where the claimed coupon has one.
+    pub own_code: Option<Arc<str>>,
+    /// The stock as the record left it, where it changed one.
+    pub stock: Option<Stock>,
+}
+
 /// The number of a claimed coupon whose code is the merchant's own and must be looked up.
 pub fn imported_number(it: &Rendered<'_>) -> Option<u64> {
     match first_event(it) {
         Some(Event::CouponClaimed(claim)) if claim.imported => Some(it.number),
+        _ => None,
+    }
+}
+
+/// The stock that a record made or changed, which its answer shows whole.
+pub fn changed_stock(it: &Rendered<'_>) -> Option<u64> {
+    match first_event(it)? {
+        Event::StockCreated(_) => Some(it.at.sequence),
+        Event::StockChanged(stock, _)
+        | Event::StockMoved(stock, ..)
+        | Event::TotalSet(stock, _)
+        | Event::BudgetSet(stock, _)
+        | Event::LimitsSet(stock, _) => Some(*stock),
         _ => None,
     }
 }
@@ -50,28 +75,28 @@ fn first_event<'a>(it: &Rendered<'a>) -> Option<&'a Event> {
     }
 }
 
-/// The answer to the request behind a record; `own_code` is a merchant's own code, where the claimed coupon has one.
+/// The answer to the request behind a record.
 pub fn answer(
     secrets: &Secrets,
     merchant: MerchantId,
     livemode: bool,
     it: &Rendered<'_>,
-    own_code: Option<&str>,
+    beside: &Beside,
 ) -> Result<Answer, Problem> {
+    if let Some(number) = changed_stock(it) {
+        let stock = beside.stock.as_ref().ok_or_else(|| Problem::internal("a changed stock without its state"))?;
+        let status = if it.at.sequence == number { StatusCode::CREATED } else { StatusCode::OK };
+        return Answer::json(status, &stock_view(StockId::new(merchant, number), stock, livemode));
+    }
     let Some(event) = first_event(it) else { return Err(Problem::internal("a record without events")) };
     let scene = Scene { secrets, merchant, livemode, at: it.at };
     match event {
         Event::CouponClaimed(claim) => {
-            Answer::json(StatusCode::CREATED, &scene.claim(claim, it.number, own_code))
+            Answer::json(StatusCode::CREATED, &scene.claim(claim, it.number, beside.own_code.as_deref()))
         }
         Event::CouponsLocked(lock) => Answer::json(StatusCode::CREATED, &scene.lock(lock)),
         Event::CouponsRedeemed(redemption) => Answer::json(StatusCode::CREATED, &scene.redemption(redemption)),
         Event::RedemptionReversed(reversal) => Answer::json(StatusCode::CREATED, &scene.reversal(reversal)),
-        Event::StockCreated(profile) => {
-            let stock = new_stock(profile, it.at.sequence, it.at.time);
-            let id = StockId::new(merchant, it.at.sequence);
-            Answer::json(StatusCode::CREATED, &stock_view(id, &stock, livemode))
-        }
         other => {
             let (status, body) = scene.plain(other, it.entry)?;
             Answer::json(status, &body)
@@ -175,7 +200,6 @@ impl Scene<'_> {
 
     /// Answers without a shape of their own.
     fn plain(&self, event: &Event, entry: &Entry) -> Result<(StatusCode, Value), Problem> {
-        let stock_id = |number: u64| StockId::new(self.merchant, number).to_string();
         let ok = |body: Value| Ok((StatusCode::OK, body));
         let created = |body: Value| Ok((StatusCode::CREATED, body));
         let sequence = self.at.sequence;
@@ -220,23 +244,6 @@ impl Scene<'_> {
                 "created_at": format_ms(self.at.time),
                 "livemode": self.livemode,
             })),
-            Event::StockChanged(stock, profile) => ok(json!({
-                "id": stock_id(*stock), "name": profile.name, "terms": profile.text, "ledger_ref": self.ledger_ref(),
-            })),
-            Event::StockMoved(stock, state, stopped) => ok(json!({
-                "id": stock_id(*stock), "state": state_name(*state), "redemptions_stopped": stopped,
-                "ledger_ref": self.ledger_ref(), "livemode": self.livemode,
-            })),
-            Event::TotalSet(stock, total) => {
-                ok(json!({"stock_id": stock_id(*stock), "total": total, "ledger_ref": self.ledger_ref()}))
-            }
-            Event::BudgetSet(stock, budget) => {
-                ok(json!({"stock_id": stock_id(*stock), "budget": budget, "ledger_ref": self.ledger_ref()}))
-            }
-            Event::LimitsSet(stock, limits) => {
-                let limits = crate::dto::stock::LimitsBody::from(*limits);
-                ok(json!({"stock_id": stock_id(*stock), "limits": limits, "ledger_ref": self.ledger_ref()}))
-            }
             Event::CodesMade(made) => Ok((StatusCode::ACCEPTED, self.codes_made(made))),
             Event::BatchVoided(batch, reason) => ok(json!({
                 "id": BatchId::new(self.merchant, *batch).to_string(), "state": "voided", "reason": reason,
@@ -254,12 +261,19 @@ impl Scene<'_> {
                 "coupon_id": CouponId::new(self.merchant, void.coupon).to_string(), "state": "voided",
                 "reason": void.reason, "ledger_ref": self.ledger_ref(), "livemode": self.livemode,
             })),
-            Event::OperationStarted(operation) => Ok((StatusCode::ACCEPTED, json!({
-                "id": OperationId::new(self.merchant, sequence).to_string(),
-                "state": if operation.total == 0 { "done" } else { "running" },
-                "total": operation.total, "done": 0, "failed": 0,
-                "result_url": format!("/v1/operations/{}/result", OperationId::new(self.merchant, sequence)),
-            }))),
+            Event::OperationStarted(operation) => Ok((
+                StatusCode::ACCEPTED,
+                json!({
+                    "id": OperationId::new(self.merchant, sequence).to_string(),
+                    "kind": operation_kind(operation.kind),
+                    "stock_id": StockId::new(self.merchant, operation.stock).to_string(),
+                    "created_at": format_ms(self.at.time),
+                    "livemode": self.livemode,
+                    "state": if operation.total == 0 { "done" } else { "running" },
+                    "total": operation.total, "done": 0, "failed": 0,
+                    "result_url": format!("/v1/operations/{}/result", OperationId::new(self.merchant, sequence)),
+                }),
+            )),
             _ => Err(Problem::internal("a record that answers no request")),
         }
     }
@@ -322,6 +336,15 @@ pub fn release_reason(reason: coupon::event::ReleaseReason) -> &'static str {
         coupon::event::ReleaseReason::PaymentFailed => "payment_failed",
         coupon::event::ReleaseReason::Abandoned => "abandoned",
         coupon::event::ReleaseReason::Changed => "changed",
+    }
+}
+
+/// As the API spells it.
+pub fn operation_kind(kind: OperationKind) -> &'static str {
+    match kind {
+        OperationKind::MakeCodes => "make_codes",
+        OperationKind::ImportCodes => "import_codes",
+        OperationKind::Send => "send",
     }
 }
 

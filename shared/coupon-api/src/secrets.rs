@@ -136,8 +136,7 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_for_its_subject_only() {
         let secrets = Secrets::new(vec![7; 32]);
-        let (merchant, personal) =
-            (MerchantId(3), Personal { user_id: Some("用户-1".into()), ..Personal::default() });
+        let (merchant, personal) = (MerchantId(3), Personal { user_id: Some("用户-1".into()), ..Personal::default() });
         let user = secrets.user(merchant, "用户-1");
         let sealed = secrets.seal(merchant, user, &personal);
         assert_eq!(secrets.open(merchant, user, &sealed), personal);

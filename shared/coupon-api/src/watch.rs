@@ -26,7 +26,13 @@ pub struct Directory {
 impl Directory {
     /// Knows nobody yet.
     pub fn new(secrets: Arc<Secrets>) -> Self {
-        Self { secrets, keys: DashMap::new(), rows: DashMap::new(), merchants: DashMap::new(), look_alikes: DashMap::new() }
+        Self {
+            secrets,
+            keys: DashMap::new(),
+            rows: DashMap::new(),
+            merchants: DashMap::new(),
+            look_alikes: DashMap::new(),
+        }
     }
 
     /// Takes note of a merchant or a key of the platform's shard.

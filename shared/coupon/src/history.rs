@@ -1,11 +1,11 @@
-//! A coupon's story: each record that changed it names the one before, so the whole of it can be followed back
-//! through the log, and its state at any point told again.
+//! The story of a coupon or a stock: each record that changed it names the one before, so the whole of it can be
+//! followed back through the log, and its state at any point told again.
 
 use crate::event::{CouponState, Event, ReversedPart};
 use crate::fold::At;
 use crate::id::Sequence;
-use crate::record::Record;
-use crate::state::Coupon;
+use crate::record::{Entity, Guard, Record};
+use crate::state::{Coupon, Stock};
 
 /// The record that changed the coupon before `record` did; `None` where its story begins, and for records that did
 /// not change it.
@@ -97,4 +97,34 @@ fn unlock(row: &mut Coupon, shelf: &Coupon) {
             (row.valid_from, row.valid_until) = (shelf.valid_from, shelf.valid_until);
         }
     }
+}
+
+/// The record that changed a stock before `record` did; each change guards the version that it changes.
+pub fn previous_of_stock(record: &Record, stock: u64) -> Option<Sequence> {
+    record.guards.iter().find_map(|guard| match guard {
+        Guard::Version(Entity::Stock(number), version) if *number == stock => Some(*version),
+        _ => None,
+    })
+}
+
+/// A stock after a record of its story.
+pub fn stock_after(stock: Option<Stock>, record: &Record, at: At) -> Option<Stock> {
+    record.events.iter().fold(stock, |stock, event| stock_after_event(stock, event, at))
+}
+
+fn stock_after_event(stock: Option<Stock>, event: &Event, at: At) -> Option<Stock> {
+    if let Event::StockCreated(profile) = event {
+        return Some(Stock::draft((**profile).clone(), at.sequence, at.time));
+    }
+    let mut stock = stock?;
+    match event {
+        Event::StockChanged(_, profile) => stock.profile = (**profile).clone(),
+        Event::StockMoved(_, state, stopped) => (stock.state, stock.redemptions_stopped) = (*state, *stopped),
+        Event::TotalSet(_, total) => stock.profile.total = *total,
+        Event::BudgetSet(_, budget) => stock.profile.budget = *budget,
+        Event::LimitsSet(_, limits) => stock.profile.limits = *limits,
+        _ => return Some(stock),
+    }
+    (stock.previous, stock.version) = (stock.version, at.sequence);
+    Some(stock)
 }

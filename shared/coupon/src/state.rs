@@ -563,6 +563,20 @@ pub fn oldest_stamp(now: Millis) -> u32 {
     stamp(now - REQUEST_KEPT_MS)
 }
 
+impl Stock {
+    /// A stock as the record that makes it leaves it.
+    pub fn draft(profile: StockProfile, sequence: Sequence, created_at: Millis) -> Self {
+        Self {
+            version: sequence,
+            previous: 0,
+            created_at,
+            state: StockState::Draft,
+            redemptions_stopped: false,
+            profile,
+        }
+    }
+}
+
 impl DayCount {
     /// The count on the day that begins at `day`.
     pub fn on(self, day: Millis) -> u64 {

@@ -82,33 +82,20 @@ impl Run {
         for (thread, cpu) in cpu_of_threads() {
             let share = 100.0 * cpu.as_secs_f64() / seconds;
             let each_us = cpu.as_secs_f64() * 1e6 / self.appended as f64;
-            writeln!(
-                out,
-                "  {thread}: {share:.1} % of a CPU, {each_us:.2} us per record"
-            )?;
+            writeln!(out, "  {thread}: {share:.1} % of a CPU, {each_us:.2} us per record")?;
         }
         Ok(())
     }
 }
 
 fn entry(number: usize) -> Entry {
-    let header = Header {
-        realm: Realm::Live,
-        record_type: 1,
-        semantics: 1,
-        shard: 0,
-        original_time_ms: None,
-    };
+    let header = Header { realm: Realm::Live, record_type: 1, semantics: 1, shard: 0, original_time_ms: None };
     let mut out = Vec::with_capacity(RECORD_BYTES);
     envelope::seal(&mut out, &header, |payload| {
         payload.extend_from_slice(&number.to_le_bytes());
         payload.resize(payload.len() + PADDING_BYTES, number as u8);
     });
-    Entry {
-        topic: Topic::Ledger,
-        partition: (number / 7 % 8) as u32,
-        bytes: Bytes::from(out),
-    }
+    Entry { topic: Topic::Ledger, partition: (number / 7 % 8) as u32, bytes: Bytes::from(out) }
 }
 
 /// Keeps a number of batches under way.
@@ -157,9 +144,7 @@ fn cpu_of_threads() -> BTreeMap<String, Duration> {
         Some((name.trim().to_owned(), Duration::from_nanos(nanoseconds)))
     };
     let threads = tasks.flatten().filter_map(of_task);
-    threads
-        .filter(|(name, _)| name.starts_with("log-"))
-        .collect()
+    threads.filter(|(name, _)| name.starts_with("log-")).collect()
 }
 
 fn main() -> Outcome<()> {

@@ -46,22 +46,11 @@ struct Wal {
 
 /// Gives the writer's side, the turn, and the body of the checkpointer's thread. The thread ends
 /// when the writer's side is dropped, and empties the WAL.
-pub(crate) fn new(
-    connection: Connection,
-    failure: Failure,
-) -> (Checkpoints, Turn, impl FnOnce() + Send + 'static) {
+pub(crate) fn new(connection: Connection, failure: Failure) -> (Checkpoints, Turn, impl FnOnce() + Send + 'static) {
     let (asks, asked) = bounded(1);
     let turn = Turn::default();
-    let checkpointer = Checkpointer {
-        connection,
-        asked,
-        turn: Arc::clone(&turn),
-        failure,
-    };
-    let checkpoints = Checkpoints {
-        asks,
-        unasked_bytes: 0,
-    };
+    let checkpointer = Checkpointer { connection, asked, turn: Arc::clone(&turn), failure };
+    let checkpoints = Checkpoints { asks, unasked_bytes: 0 };
     (checkpoints, turn, move || checkpointer.run())
 }
 
@@ -87,19 +76,14 @@ impl Checkpointer {
 
     fn serve(&self) -> rusqlite::Result<()> {
         self.connection.busy_timeout(READER_TIMEOUT)?;
-        let page_bytes: i64 = self
-            .connection
-            .pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let page_bytes: i64 = self.connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         for () in &self.asked {
             let wal = self.checkpoint("PASSIVE")?;
             if wal.frames * page_bytes >= RESTART_BYTES {
                 let _turn = self.turn.lock();
                 let wal = self.checkpoint("RESTART")?;
                 if wal.busy {
-                    tracing::warn!(
-                        frames = wal.frames,
-                        "readers keep the wal from starting anew"
-                    );
+                    tracing::warn!(frames = wal.frames, "readers keep the wal from starting anew");
                 }
             }
         }
@@ -111,17 +95,11 @@ impl Checkpointer {
 
     fn checkpoint(&self, mode: &str) -> rusqlite::Result<Wal> {
         let sql = format!("PRAGMA wal_checkpoint({mode})");
-        let row = self.connection.query_row(&sql, (), |row| {
-            Ok(Wal {
-                busy: row.get(0)?,
-                frames: row.get(1)?,
-            })
-        });
+        let row = self.connection.query_row(&sql, (), |row| Ok(Wal { busy: row.get(0)?, frames: row.get(1)? }));
         match row {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(Wal {
-                busy: true,
-                frames: 0,
-            }),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                Ok(Wal { busy: true, frames: 0 })
+            }
             other => other,
         }
     }

@@ -19,11 +19,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(path: &Path, on_fatal: fn(&str)) -> Self {
-        Self {
-            path: path.to_owned(),
-            on_fatal,
-            failed: Arc::default(),
-        }
+        Self { path: path.to_owned(), on_fatal, failed: Arc::default() }
     }
 
     /// Says why and ends the process; returns only in tests.

@@ -95,9 +95,7 @@ pub enum OpenError {
     #[error("a log cannot have 0 partitions")]
     NoPartitions,
     /// The file has another number of partitions than was asked for.
-    #[error(
-        "the log has {found} partitions per topic, not {asked}; the number is fixed when the log is made"
-    )]
+    #[error("the log has {found} partitions per topic, not {asked}; the number is fixed when the log is made")]
     Partitions {
         /// What the file has.
         found: u32,
@@ -170,10 +168,7 @@ impl SqliteLog {
         let tail = Arc::new(Tail::new(next, options.tail_bytes));
         let wakers = Arc::new(Wakers::default());
         let failure = fatal::Failure::new(&path, options.on_fatal);
-        let io_error = |source| OpenError::Io {
-            path: path.clone(),
-            source,
-        };
+        let io_error = |source| OpenError::Io { path: path.clone(), source };
 
         let shared = schema::open_for_writing(&path)?;
         let (checkpoints, turn, body) = checkpoint::new(shared, failure.clone());
@@ -192,19 +187,11 @@ impl SqliteLog {
         let body = move || writer::run(&connection, ends, parts);
         let writer = spawn("log-writer", lock, body).map_err(io_error)?;
 
-        let running = Running {
-            writer,
-            checkpointer,
-        };
+        let running = Running { writer, checkpointer };
         Ok(Arc::new(Self {
             partitions: options.partitions,
             reader: Reader::new(path),
-            live: Some(Live {
-                queue,
-                tail,
-                wakers,
-                running: Mutex::new(Some(running)),
-            }),
+            live: Some(Live { queue, tail, wakers, running: Mutex::new(Some(running)) }),
         }))
     }
 
@@ -218,11 +205,7 @@ impl SqliteLog {
         schema::check_sqlite()?;
         let path = path.as_ref();
         let partitions = schema::stored_partitions(path)?;
-        Ok(Arc::new(Self {
-            partitions,
-            reader: Reader::new(path.to_owned()),
-            live: None,
-        }))
+        Ok(Arc::new(Self { partitions, reader: Reader::new(path.to_owned()), live: None }))
     }
 
     fn check(&self, topic: Topic, partition: u32) -> Result<usize, ReadError> {
@@ -235,11 +218,7 @@ impl SqliteLog {
 }
 
 /// Starts a thread that holds the lock of the log until it ends.
-fn spawn(
-    name: &str,
-    lock: Arc<File>,
-    body: impl FnOnce() + Send + 'static,
-) -> io::Result<JoinHandle<()>> {
+fn spawn(name: &str, lock: Arc<File>, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let thread = thread::Builder::new().name(name.to_owned());
     thread.spawn(move || {
         body();
@@ -256,25 +235,13 @@ impl EventLog for SqliteLog {
         let Some(live) = &self.live else {
             return Err(AppendError::Closed);
         };
-        for Entry {
-            topic, partition, ..
-        } in &entries
-        {
-            assert!(
-                *partition < self.partitions,
-                "there is no partition {topic}/{partition}"
-            );
+        for Entry { topic, partition, .. } in &entries {
+            assert!(*partition < self.partitions, "there is no partition {topic}/{partition}");
         }
         live.queue.push(entries, ack)
     }
 
-    fn read(
-        &self,
-        topic: Topic,
-        partition: u32,
-        from: Offset,
-        max: usize,
-    ) -> Result<Vec<Stored>, ReadError> {
+    fn read(&self, topic: Topic, partition: u32, from: Offset, max: usize) -> Result<Vec<Stored>, ReadError> {
         let index = self.check(topic, partition)?;
         let Some(live) = &self.live else {
             return self.reader.read_to_last(topic, partition, from, max);
@@ -319,11 +286,7 @@ impl Live {
         if running.as_ref().is_some_and(|running| own(&running.writer)) {
             return;
         }
-        if let Some(Running {
-            writer,
-            checkpointer,
-        }) = running.take()
-        {
+        if let Some(Running { writer, checkpointer }) = running.take() {
             for thread in [writer, checkpointer] {
                 if thread.join().is_err() {
                     tracing::error!("a thread of the log panicked");

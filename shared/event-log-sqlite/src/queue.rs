@@ -34,11 +34,7 @@ pub(crate) struct Batch {
 
 impl Queue {
     pub(crate) fn new(limit_bytes: usize) -> Self {
-        Self {
-            state: Mutex::default(),
-            filled: Condvar::new(),
-            limit_bytes,
-        }
+        Self { state: Mutex::default(), filled: Condvar::new(), limit_bytes }
     }
 
     /// Queues a batch. One that is larger than the whole queue is taken when nothing else waits, as
@@ -55,11 +51,7 @@ impl Queue {
         }
         state.bytes += bytes;
         let was_empty = state.batches.is_empty();
-        state.batches.push(Batch {
-            entries,
-            ack,
-            bytes,
-        });
+        state.batches.push(Batch { entries, ack, bytes });
         drop(state);
         if was_empty {
             self.filled.notify_one();

@@ -34,25 +34,12 @@ struct Request {
 
 impl Reader {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            idle: Mutex::default(),
-        }
+        Self { path, idle: Mutex::default() }
     }
 
     /// Records of `range`, each of which is known to have been written.
-    pub(crate) fn read(
-        &self,
-        topic: Topic,
-        partition: u32,
-        range: Range<Offset>,
-    ) -> Result<Vec<Stored>, ReadError> {
-        self.run(&Request {
-            topic,
-            partition,
-            range,
-            may_end: false,
-        })
+    pub(crate) fn read(&self, topic: Topic, partition: u32, range: Range<Offset>) -> Result<Vec<Stored>, ReadError> {
+        self.run(&Request { topic, partition, range, may_end: false })
     }
 
     /// At most `max` records from `from` on, up to the last that the file holds.
@@ -63,12 +50,7 @@ impl Reader {
         from: Offset,
         max: usize,
     ) -> Result<Vec<Stored>, ReadError> {
-        self.run(&Request {
-            topic,
-            partition,
-            range: from..from.saturating_add(max as Offset),
-            may_end: true,
-        })
+        self.run(&Request { topic, partition, range: from..from.saturating_add(max as Offset), may_end: true })
     }
 
     /// The offset behind the last record that the file holds.
@@ -80,10 +62,8 @@ impl Reader {
 
     fn run(&self, request: &Request) -> Result<Vec<Stored>, ReadError> {
         let mut found = Vec::new();
-        let outcome =
-            self.with_connection(|connection| Ok(request.collect(connection, &mut found)));
-        let outcome =
-            outcome.unwrap_or_else(|error| Err(request.failure(&error, request.range.start)));
+        let outcome = self.with_connection(|connection| Ok(request.collect(connection, &mut found)));
+        let outcome = outcome.unwrap_or_else(|error| Err(request.failure(&error, request.range.start)));
         match outcome {
             Err(error) if found.is_empty() => Err(error),
             // What is before the damage is given; the read that begins there tells it.
@@ -91,10 +71,7 @@ impl Reader {
         }
     }
 
-    fn with_connection<T>(
-        &self,
-        use_it: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<T> {
+    fn with_connection<T>(&self, use_it: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
@@ -119,9 +96,7 @@ impl Request {
         let mut rows = statement.query((start, end)).map_err(failed)?;
         let mut bytes = 0;
         for expected in self.range.clone() {
-            let row = rows
-                .next()
-                .map_err(|error| self.failure(&error, expected))?;
+            let row = rows.next().map_err(|error| self.failure(&error, expected))?;
             let record = match row {
                 Some(row) => self.decode(row, expected)?,
                 None if self.may_end => break,
@@ -137,10 +112,7 @@ impl Request {
     }
 
     fn decode(&self, row: &Row<'_>, expected: Offset) -> Result<Stored, ReadError> {
-        let column = |at| {
-            row.get_ref(at)
-                .map_err(|error| self.failure(&error, expected))
-        };
+        let column = |at| row.get_ref(at).map_err(|error| self.failure(&error, expected));
         let (ValueRef::Integer(offset), ValueRef::Integer(append_time_ms), ValueRef::Blob(record)) =
             (column(0)?, column(1)?, column(2)?)
         else {
@@ -162,20 +134,13 @@ impl Request {
     }
 
     fn damaged(&self, offset: Offset, reason: &str) -> ReadError {
-        ReadError::Damaged {
-            topic: self.topic,
-            partition: self.partition,
-            offset,
-            reason: reason.to_owned(),
-        }
+        ReadError::Damaged { topic: self.topic, partition: self.partition, offset, reason: reason.to_owned() }
     }
 
     /// What an error of `SQLite` at `offset` means to a reader.
     fn failure(&self, error: &rusqlite::Error, offset: Offset) -> ReadError {
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                self.damaged(offset, &error.to_string())
-            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => self.damaged(offset, &error.to_string()),
             _ => ReadError::Unavailable(error.to_string()),
         }
     }

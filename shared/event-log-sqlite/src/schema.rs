@@ -51,10 +51,7 @@ pub(crate) fn check_sqlite() -> Result<(), OpenError> {
 /// Makes the file if there is none and takes the lock on it, which goes with the process or with
 /// the file returned. Gives the file's one true path, so that links do not lead to a second lock.
 pub(crate) fn lock(path: &Path) -> Result<(PathBuf, File), OpenError> {
-    let io_error = |source| OpenError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io_error = |source| OpenError::Io { path: path.to_owned(), source };
     let mut writable = OpenOptions::new();
     writable.create(true).truncate(false).write(true);
     drop(writable.open(path).map_err(io_error)?);
@@ -79,8 +76,7 @@ pub(crate) fn open_for_writing(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
         configure(&connection)?;
-        let mode: String =
-            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+        let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         connection.execute_batch(
             "PRAGMA synchronous = FULL;
              PRAGMA fullfsync = ON;
@@ -114,11 +110,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Makes the tables of a new file, or checks those of an old one; gives the ends in the order of
 /// [`index`].
-pub(crate) fn prepare(
-    connection: &Connection,
-    path: &Path,
-    partitions: u32,
-) -> Result<Vec<End>, OpenError> {
+pub(crate) fn prepare(connection: &Connection, path: &Path, partitions: u32) -> Result<Vec<End>, OpenError> {
     let failed = |source| sqlite_error(path, source);
     if table_count(connection).map_err(failed)? == 0 {
         create(connection, partitions).map_err(failed)?;
@@ -185,26 +177,15 @@ fn check_meta(connection: &Connection, path: &Path) -> Result<u32, OpenError> {
 }
 
 pub(crate) fn end(connection: &Connection, topic: Topic, partition: u32) -> rusqlite::Result<End> {
-    let sql = format!(
-        r#"SELECT offset, append_time_ms FROM "{topic}/{partition}" ORDER BY offset DESC LIMIT 1"#
-    );
+    let sql = format!(r#"SELECT offset, append_time_ms FROM "{topic}/{partition}" ORDER BY offset DESC LIMIT 1"#);
     let mut statement = connection.prepare_cached(&sql)?;
-    let last = statement.query_row((), |row| {
-        Ok(End {
-            next: row.get::<_, i64>(0)? as Offset + 1,
-            last_time_ms: row.get(1)?,
-        })
-    });
-    Ok(last.optional()?.unwrap_or(End {
-        next: 0,
-        last_time_ms: i64::MIN,
-    }))
+    let last =
+        statement.query_row((), |row| Ok(End { next: row.get::<_, i64>(0)? as Offset + 1, last_time_ms: row.get(1)? }));
+    Ok(last.optional()?.unwrap_or(End { next: 0, last_time_ms: i64::MIN }))
 }
 
 pub(crate) fn insert(topic: Topic, partition: u32) -> String {
-    format!(
-        r#"INSERT INTO "{topic}/{partition}"(offset, append_time_ms, record) VALUES (?1, ?2, ?3)"#
-    )
+    format!(r#"INSERT INTO "{topic}/{partition}"(offset, append_time_ms, record) VALUES (?1, ?2, ?3)"#)
 }
 
 pub(crate) fn select(topic: Topic, partition: u32) -> String {
@@ -215,8 +196,5 @@ pub(crate) fn select(topic: Topic, partition: u32) -> String {
 }
 
 fn sqlite_error(path: &Path, source: rusqlite::Error) -> OpenError {
-    OpenError::Sqlite {
-        path: path.to_owned(),
-        source,
-    }
+    OpenError::Sqlite { path: path.to_owned(), source }
 }

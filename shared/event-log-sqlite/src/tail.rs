@@ -39,19 +39,9 @@ pub(crate) enum TailRead {
 impl Tail {
     /// An empty tail of partitions that end at `ends`.
     pub(crate) fn new(ends: Vec<Offset>, limit_bytes: usize) -> Self {
-        let ring = |end| Ring {
-            records: VecDeque::new(),
-            end,
-        };
-        let rings = Rings {
-            by_partition: ends.into_iter().map(ring).collect(),
-            order: VecDeque::new(),
-            bytes: 0,
-        };
-        Self {
-            rings: RwLock::new(rings),
-            limit_bytes,
-        }
+        let ring = |end| Ring { records: VecDeque::new(), end };
+        let rings = Rings { by_partition: ends.into_iter().map(ring).collect(), order: VecDeque::new(), bytes: 0 };
+        Self { rings: RwLock::new(rings), limit_bytes }
     }
 
     /// Makes durable records readable; `records` is empty afterwards. `index` numbers a record's
@@ -121,13 +111,7 @@ mod tests {
     use super::*;
 
     fn record(partition: u32, offset: Offset) -> Stored {
-        Stored {
-            topic: Topic::Ledger,
-            partition,
-            offset,
-            append_time_ms: 0,
-            bytes: Bytes::from_static(&[0; 4]),
-        }
+        Stored { topic: Topic::Ledger, partition, offset, append_time_ms: 0, bytes: Bytes::from_static(&[0; 4]) }
     }
 
     fn found(tail: &Tail, index: usize, from: Offset) -> Option<Vec<Offset>> {

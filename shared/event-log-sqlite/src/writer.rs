@@ -120,8 +120,8 @@ struct Writer<'c> {
 
 impl<'c> Writer<'c> {
     fn new(connection: &'c Connection, ends: Vec<End>, partitions: u32) -> rusqlite::Result<Self> {
-        let inserts = schema::places(partitions)
-            .map(|(topic, partition)| connection.prepare(&schema::insert(topic, partition)));
+        let inserts =
+            schema::places(partitions).map(|(topic, partition)| connection.prepare(&schema::insert(topic, partition)));
         Ok(Self {
             begin: connection.prepare("BEGIN IMMEDIATE")?,
             commit: connection.prepare("COMMIT")?,
@@ -166,17 +166,8 @@ impl<'c> Writer<'c> {
         insert.raw_bind_parameter(2, append_time_ms)?;
         insert.raw_bind_parameter(3, &entry.bytes[..])?;
         insert.raw_execute()?;
-        *end = End {
-            next: offset + 1,
-            last_time_ms: append_time_ms,
-        };
-        Ok(Stored {
-            topic: entry.topic,
-            partition: entry.partition,
-            offset,
-            append_time_ms,
-            bytes: entry.bytes,
-        })
+        *end = End { next: offset + 1, last_time_ms: append_time_ms };
+        Ok(Stored { topic: entry.topic, partition: entry.partition, offset, append_time_ms, bytes: entry.bytes })
     }
 }
 

@@ -23,15 +23,7 @@ impl OnDisk {
     fn new(tail_bytes: usize) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("log.db");
-        Self {
-            folder,
-            path: RefCell::new(path),
-            options: Options {
-                partitions: 3,
-                tail_bytes,
-                ..Options::default()
-            },
-        }
+        Self { folder, path: RefCell::new(path), options: Options { partitions: 3, tail_bytes, ..Options::default() } }
     }
 }
 
@@ -57,10 +49,7 @@ impl Fixture for OnDisk {
     }
 
     fn open_bounded(&self, queue_bytes: usize) -> Option<Arc<dyn EventLog>> {
-        let options = Options {
-            queue_bytes,
-            ..self.options
-        };
+        let options = Options { queue_bytes, ..self.options };
         Some(SqliteLog::open(&*self.path.borrow(), options).expect("the log opens"))
     }
 }

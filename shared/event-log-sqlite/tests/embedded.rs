@@ -38,11 +38,7 @@ fn ten_records(path: &PathBuf) {
 
 fn damage_at(log: &SqliteLog, offset: u64) -> String {
     match log.read(Topic::Ledger, 0, offset, 100) {
-        Err(ReadError::Damaged {
-            offset: found,
-            reason,
-            ..
-        }) if found == offset => reason,
+        Err(ReadError::Damaged { offset: found, reason, .. }) if found == offset => reason,
         other => panic!("no damage at {offset}: {other:?}"),
     }
 }
@@ -73,15 +69,9 @@ fn a_link_does_not_lead_past_the_lock() {
 fn another_number_of_partitions_is_refused() {
     let (_folder, path) = place();
     open(&path).close();
-    let options = |partitions| Options {
-        partitions,
-        ..Options::default()
-    };
+    let options = |partitions| Options { partitions, ..Options::default() };
     let text = refusal(&path, options(16));
-    assert!(
-        text.contains("8 partitions") && text.contains("not 16"),
-        "{text}"
-    );
+    assert!(text.contains("8 partitions") && text.contains("not 16"), "{text}");
     let text = refusal(&path, options(0));
     assert!(text.contains("0 partitions"), "{text}");
 }
@@ -89,18 +79,12 @@ fn another_number_of_partitions_is_refused() {
 #[test]
 fn foreign_files_are_refused() {
     let (_folder, path) = place();
-    sql(&path)
-        .execute_batch("CREATE TABLE sheep(name)")
-        .expect("a table");
+    sql(&path).execute_batch("CREATE TABLE sheep(name)").expect("a table");
     let text = refusal(&path, Options::default());
     assert!(text.contains("not a log of counterfoil"), "{text}");
 
     let (_folder, path) = place();
-    fs::write(
-        &path,
-        "not a database at all, however long it may be".repeat(100),
-    )
-    .expect("a file");
+    fs::write(&path, "not a database at all, however long it may be".repeat(100)).expect("a file");
     let refused = SqliteLog::open(&path, Options::default());
     assert!(matches!(refused, Err(OpenError::Sqlite { .. })));
 
@@ -132,9 +116,7 @@ fn every_kind_of_damage_is_found() {
     assert!(damage_at(&log, 5).contains("foreign types"));
     assert!(damage_at(&log, 7).contains("missing"));
     for sound in [0, 2, 4, 6, 8] {
-        let read = log
-            .read(Topic::Ledger, 0, sound, 100)
-            .expect("a sound record");
+        let read = log.read(Topic::Ledger, 0, sound, 100).expect("a sound record");
         assert_eq!(read[0].offset, sound);
     }
 }
@@ -150,9 +132,7 @@ fn a_damaged_page_is_damage() {
     drop(log);
     // A page in the middle of the table: the root names its children in the order of their keys.
     let page = "SELECT rootpage FROM sqlite_schema WHERE name = 'counterfoil.ledger/0'";
-    let root: u32 = sql(&path)
-        .query_row(page, (), |row| row.get(0))
-        .expect("a root");
+    let root: u32 = sql(&path).query_row(page, (), |row| row.get(0)).expect("a root");
     let root = root as usize;
     let mut bytes = fs::read(&path).expect("the file");
     let child_at = (root - 1) * 4096 + 12 + 2 * 10;
@@ -183,19 +163,13 @@ fn a_damaged_page_is_damage() {
 #[test]
 fn records_missing_at_the_end_are_missed_by_the_writer() {
     let (_folder, path) = place();
-    let options = Options {
-        tail_bytes: 0,
-        ..Options::default()
-    };
+    let options = Options { tail_bytes: 0, ..Options::default() };
     let log = SqliteLog::open(&path, options).expect("the log opens");
     let entries = (0..10).map(|number| record(0, &[number]));
     append(&*log, entries.collect()).expect("durable");
     let delete = r#"DELETE FROM "counterfoil.ledger/0" WHERE offset >= 8"#;
     sql(&path).execute_batch(delete).expect("a deletion");
-    assert_eq!(
-        log.read(Topic::Ledger, 0, 0, 100).map(|read| read.len()),
-        Ok(8)
-    );
+    assert_eq!(log.read(Topic::Ledger, 0, 0, 100).map(|read| read.len()), Ok(8));
     assert!(damage_at(&log, 8).contains("missing"));
 }
 
@@ -212,10 +186,7 @@ fn a_reader_beside_the_writer_sees_what_is_committed() {
         let read = reader.read(Topic::Ledger, 0, 0, usize::MAX);
         assert_eq!(read, log.read(Topic::Ledger, 0, 0, usize::MAX));
     }
-    assert_eq!(
-        append(&*reader, vec![record(0, b"c")]),
-        Err(AppendError::Closed)
-    );
+    assert_eq!(append(&*reader, vec![record(0, b"c")]), Err(AppendError::Closed));
     log.close();
     drop(log);
     let read = reader.read(Topic::Ledger, 0, 5, 10);
@@ -241,11 +212,7 @@ fn closing_empties_the_wal() {
 #[test]
 fn the_wal_starts_anew_under_load() {
     let (_folder, path) = place();
-    let options = Options {
-        queue_bytes: 4 << 20,
-        tail_bytes: 0,
-        ..Options::default()
-    };
+    let options = Options { queue_bytes: 4 << 20, tail_bytes: 0, ..Options::default() };
     let log = SqliteLog::open(&path, options).expect("the log opens");
     // 400 MiB without a pause: the next batch is always queued before the last is durable.
     let payload = vec![7; 128 << 10];
@@ -274,9 +241,7 @@ fn a_lock_of_another_program_only_delays() {
     let ack = Box::new(move |result| sender.send(result).expect("the test waits"));
     log.append(vec![record(0, b"late")], ack).expect("room");
     assert_eq!(log.end(Topic::Ledger, 0), Ok(0));
-    other
-        .execute_batch("ROLLBACK")
-        .expect("the end of the lock");
+    other.execute_batch("ROLLBACK").expect("the end of the lock");
     assert_eq!(receiver.recv().expect("an answer"), Ok(()));
     assert_eq!(log.end(Topic::Ledger, 0), Ok(1));
 }
@@ -300,19 +265,11 @@ fn a_failed_write_is_the_end() {
         BEGIN SELECT RAISE(FAIL, 'no room'); END"#;
     sql(&path).execute_batch(trigger).expect("a trigger");
     let result = append(&*log, vec![record(0, b"torn"), record(1, b"fails")]);
-    assert!(
-        matches!(result, Err(AppendError::OutcomeUnknown(_))),
-        "{result:?}"
-    );
-    assert_eq!(
-        append(&*log, vec![record(0, b"after")]),
-        Err(AppendError::Closed)
-    );
+    assert!(matches!(result, Err(AppendError::OutcomeUnknown(_))), "{result:?}");
+    assert_eq!(append(&*log, vec![record(0, b"after")]), Err(AppendError::Closed));
     log.close();
     assert_eq!(FATAL.load(Ordering::Relaxed), 1);
-    sql(&path)
-        .execute_batch("DROP TRIGGER t")
-        .expect("no trigger");
+    sql(&path).execute_batch("DROP TRIGGER t").expect("no trigger");
     drop(log);
     assert_eq!(open(&path).end(Topic::Ledger, 0), Ok(1));
 }

@@ -29,9 +29,7 @@ fn acknowledged_batches_survive_kills() {
     let path = folder.path().join("log.db");
     let mut acked = HashSet::new();
     for round in 0..5_u64 {
-        let mut child = child::command(&path, round << 32, &[])
-            .spawn()
-            .expect("a child");
+        let mut child = child::command(&path, round << 32, &[]).spawn().expect("a child");
         let mut answers = child::acked(&mut child);
         let before_kill = 40 + 150 * round as usize;
         acked.extend(answers.by_ref().take(before_kill));

@@ -18,9 +18,8 @@ use crate::envelope::{self, Header, Realm};
 use crate::{AppendError, Entry, EventLog, Offset, Stored, Topic};
 
 pub use cases::{
-    appends_in_order, batches_are_whole, keeps_after_crash, keeps_after_reopen,
-    positions_are_dense, reads_from_any_position, times_never_decrease, topics_are_apart,
-    watchers_are_woken,
+    appends_in_order, batches_are_whole, keeps_after_crash, keeps_after_reopen, positions_are_dense,
+    reads_from_any_position, times_never_decrease, topics_are_apart, watchers_are_woken,
 };
 pub use damage::{damage_is_not_skipped, damage_leaves_other_partitions};
 pub use limits::{
@@ -90,13 +89,7 @@ struct Mark {
 
 impl Mark {
     fn seal(self) -> Bytes {
-        let header = Header {
-            realm: Realm::Live,
-            record_type: 1,
-            semantics: 1,
-            shard: 0,
-            original_time_ms: None,
-        };
+        let header = Header { realm: Realm::Live, record_type: 1, semantics: 1, shard: 0, original_time_ms: None };
         let mut out = Vec::new();
         envelope::seal(&mut out, &header, |payload| {
             for number in [self.proposer, self.batch, self.index] {
@@ -112,37 +105,23 @@ impl Mark {
             let bytes = opened.payload[at..at + 4].try_into();
             u32::from_le_bytes(bytes.expect("four bytes"))
         };
-        Self {
-            proposer: number(0),
-            batch: number(4),
-            index: number(8),
-        }
+        Self { proposer: number(0), batch: number(4), index: number(8) }
     }
 }
 
 /// `count` marks of one batch.
 fn marks(proposer: u32, batch: u32, count: u32) -> impl Iterator<Item = Mark> {
-    (0..count).map(move |index| Mark {
-        proposer,
-        batch,
-        index,
-    })
+    (0..count).map(move |index| Mark { proposer, batch, index })
 }
 
 fn entry(topic: Topic, partition: u32, mark: Mark) -> Entry {
-    Entry {
-        topic,
-        partition,
-        bytes: mark.seal(),
-    }
+    Entry { topic, partition, bytes: mark.seal() }
 }
 
 /// One batch of `count` records of proposer 0 for a partition of the ledger.
 fn batch(partition: u32, batch: u32, count: u32) -> Vec<Entry> {
     let marks = marks(0, batch, count);
-    marks
-        .map(|mark| entry(Topic::Ledger, partition, mark))
-        .collect()
+    marks.map(|mark| entry(Topic::Ledger, partition, mark)).collect()
 }
 
 type Answer = Receiver<Result<(), AppendError>>;
@@ -159,11 +138,7 @@ fn append(log: &dyn EventLog, entries: Vec<Entry>) -> Result<Answer, AppendError
 
 fn expect_durable(answer: &Answer) {
     let result = answer.recv_timeout(DEADLINE);
-    assert_eq!(
-        result.expect("an answer"),
-        Ok(()),
-        "the append was to succeed"
-    );
+    assert_eq!(result.expect("an answer"), Ok(()), "the append was to succeed");
     assert!(answer.recv().is_err(), "the answer came twice");
 }
 

@@ -121,15 +121,9 @@ pub fn seal(out: &mut Vec<u8>, header: &Header, write: impl FnOnce(&mut Vec<u8>)
 
     let payload_at = start + HEADER_BYTES;
     write(out);
-    assert!(
-        out.len() >= payload_at,
-        "the payload's encoder shortened the buffer"
-    );
+    assert!(out.len() >= payload_at, "the payload's encoder shortened the buffer");
     let length = out.len() - payload_at;
-    assert!(
-        length <= MAX_PAYLOAD,
-        "a payload of {length} bytes is above the limit"
-    );
+    assert!(length <= MAX_PAYLOAD, "a payload of {length} bytes is above the limit");
     out[start + 18..start + CRC_AT].copy_from_slice(&(length as u32).to_le_bytes());
     let checksum = checksum(&out[start..]);
     out[start + CRC_AT..payload_at].copy_from_slice(&checksum.to_le_bytes());

@@ -17,6 +17,4 @@ pub mod envelope;
 pub mod memory;
 mod port;
 
-pub use port::{
-    Ack, AppendError, Entry, EventLog, Offset, ReadError, Stored, Topic, UnknownTopic, Waker,
-};
+pub use port::{Ack, AppendError, Entry, EventLog, Offset, ReadError, Stored, Topic, UnknownTopic, Waker};

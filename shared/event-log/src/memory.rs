@@ -43,25 +43,14 @@ impl MemoryLog {
 
     /// An empty log with `partitions` partitions per topic, on a clock of the caller's.
     pub fn with_clock(partitions: u32, clock: Clock) -> Self {
-        let shared = Shared {
-            store: Mutex::new(Store::new(partitions)),
-            wakers: Mutex::default(),
-        };
-        Self {
-            shared: Arc::new(shared),
-            clock,
-            closed: AtomicBool::new(false),
-        }
+        let shared = Shared { store: Mutex::new(Store::new(partitions)), wakers: Mutex::default() };
+        Self { shared: Arc::new(shared), clock, closed: AtomicBool::new(false) }
     }
 
     /// The same records under a new handle that is open, as after a restart.
     #[must_use]
     pub fn reopen(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            clock: Arc::clone(&self.clock),
-            closed: AtomicBool::new(false),
-        }
+        Self { shared: Arc::clone(&self.shared), clock: Arc::clone(&self.clock), closed: AtomicBool::new(false) }
     }
 
     /// Inverts byte number `byte` (modulo the record's length) of the record at `offset`; false
@@ -90,13 +79,7 @@ impl EventLog for MemoryLog {
         Ok(())
     }
 
-    fn read(
-        &self,
-        topic: Topic,
-        partition: u32,
-        from: Offset,
-        max: usize,
-    ) -> Result<Vec<Stored>, ReadError> {
+    fn read(&self, topic: Topic, partition: u32, from: Offset, max: usize) -> Result<Vec<Stored>, ReadError> {
         self.shared.store.lock().read(topic, partition, from, max)
     }
 

@@ -145,13 +145,7 @@ pub trait EventLog: Send + Sync + 'static {
     /// Durable records from `from` on, at most `max` (fewer when they are large), empty when there
     /// are none yet. Records before damage are returned; a read that begins at the damage gives
     /// [`ReadError::Damaged`].
-    fn read(
-        &self,
-        topic: Topic,
-        partition: u32,
-        from: Offset,
-        max: usize,
-    ) -> Result<Vec<Stored>, ReadError>;
+    fn read(&self, topic: Topic, partition: u32, from: Offset, max: usize) -> Result<Vec<Stored>, ReadError>;
 
     /// The next offset to be written, counting durable records only.
     fn end(&self, topic: Topic, partition: u32) -> Result<Offset, ReadError>;

@@ -7,13 +7,7 @@ use proptest::prelude::*;
 
 const GOLDEN: &str = include_str!("golden/envelope-v1.txt");
 
-const HEADER: Header = Header {
-    realm: Realm::Live,
-    record_type: 1,
-    semantics: 1,
-    shard: 1,
-    original_time_ms: None,
-};
+const HEADER: Header = Header { realm: Realm::Live, record_type: 1, semantics: 1, shard: 1, original_time_ms: None };
 
 fn sealed(header: &Header, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -39,20 +33,10 @@ fn golden_cases() -> Vec<(&'static str, Header, Vec<u8>)> {
     };
     let live = |shard, time| header(Realm::Live, 1, 1, shard, Some(time));
     let redemption = header(Realm::Live, 0x0102, 3, 7, None);
-    let copied = header(
-        Realm::Rehearsal,
-        0xffff,
-        0xffff,
-        255,
-        Some(1_767_225_600_123),
-    );
+    let copied = header(Realm::Rehearsal, 0xffff, 0xffff, 255, Some(1_767_225_600_123));
     vec![
         ("live-empty", header(Realm::Live, 0, 0, 0, None), vec![]),
-        (
-            "live-redemption",
-            redemption,
-            b"hello, counterfoil".to_vec(),
-        ),
+        ("live-redemption", redemption, b"hello, counterfoil".to_vec()),
         ("rehearsal-copied", copied, (0..32).collect()),
         ("live-copied-at-zero", live(1, 0), vec![0]),
         ("live-copied-before-1970", live(1, -1), vec![0xff]),
@@ -61,10 +45,7 @@ fn golden_cases() -> Vec<(&'static str, Header, Vec<u8>)> {
 
 #[test]
 fn golden_file() {
-    let written: Vec<_> = GOLDEN
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .collect();
+    let written: Vec<_> = GOLDEN.lines().filter(|line| !line.starts_with('#')).collect();
     let cases = golden_cases();
     assert_eq!(written.len(), cases.len());
     for (line, (name, header, payload)) in written.into_iter().zip(cases) {
@@ -120,10 +101,7 @@ fn a_sound_checksum_does_not_excuse_the_rest() {
 #[test]
 fn the_largest_payload_is_taken() {
     let bytes = sealed(&HEADER, &vec![7; MAX_PAYLOAD]);
-    assert_eq!(
-        open(&bytes).map(|opened| opened.payload.len()),
-        Ok(MAX_PAYLOAD)
-    );
+    assert_eq!(open(&bytes).map(|opened| opened.payload.len()), Ok(MAX_PAYLOAD));
 }
 
 #[test]
@@ -134,22 +112,14 @@ fn a_larger_payload_never_comes_to_be() {
 
 fn any_header() -> impl Strategy<Value = Header> {
     let realm = prop_oneof![Just(Realm::Live), Just(Realm::Rehearsal)];
-    let fields = (
+    let fields = (realm, any::<u16>(), any::<u16>(), any::<u8>(), any::<Option<i64>>());
+    fields.prop_map(|(realm, record_type, semantics, shard, original_time_ms)| Header {
         realm,
-        any::<u16>(),
-        any::<u16>(),
-        any::<u8>(),
-        any::<Option<i64>>(),
-    );
-    fields.prop_map(
-        |(realm, record_type, semantics, shard, original_time_ms)| Header {
-            realm,
-            record_type,
-            semantics,
-            shard,
-            original_time_ms,
-        },
-    )
+        record_type,
+        semantics,
+        shard,
+        original_time_ms,
+    })
 }
 
 proptest! {

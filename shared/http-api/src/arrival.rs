@@ -25,12 +25,7 @@ pub(crate) struct Arrival {
 
 impl Arrival {
     pub(crate) fn new(request_id: RequestId, uri: Uri) -> Self {
-        Self {
-            request_id,
-            uri,
-            rate: RefCell::new(None),
-            test_outcome: Cell::new(None),
-        }
+        Self { request_id, uri, rate: RefCell::new(None), test_outcome: Cell::new(None) }
     }
 }
 

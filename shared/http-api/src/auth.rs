@@ -28,14 +28,8 @@ pub enum Role {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 6] = [
-        Self::Developer,
-        Self::Operator,
-        Self::Admin,
-        Self::Analyst,
-        Self::AnalystLead,
-        Self::Platform,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Developer, Self::Operator, Self::Admin, Self::Analyst, Self::AnalystLead, Self::Platform];
 
     /// The name that requests and answers carry.
     pub const fn as_str(self) -> &'static str {

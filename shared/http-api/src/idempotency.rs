@@ -26,9 +26,7 @@ impl IdempotencyKey {
     /// Checks a key; `pointer` says where it stood.
     pub fn parse(text: &str, pointer: &str) -> Result<Self> {
         let sound = (1..=128).contains(&text.len())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-'));
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-'));
         if sound {
             Ok(Self(text.into()))
         } else {
@@ -71,19 +69,12 @@ pub struct Answer {
 impl Answer {
     /// An answer given for the first time.
     pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self {
-            status,
-            body: body.into(),
-            replayed: false,
-            location: None,
-        }
+        Self { status, body: body.into(), replayed: false, location: None }
     }
 
     /// An answer made from a value.
     pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Self> {
-        serde_json::to_vec(value)
-            .map(|body| Self::new(status, body))
-            .map_err(Problem::internal)
+        serde_json::to_vec(value).map(|body| Self::new(status, body)).map_err(Problem::internal)
     }
 
     /// 200 with a value.
@@ -130,10 +121,7 @@ mod tests {
     #[test]
     fn a_key_is_checked() {
         for good in ["a", "order-8431", "k.1:2_3-4", &"x".repeat(128)] {
-            assert_eq!(
-                IdempotencyKey::parse(good, "").map(|key| key.as_str().to_owned()),
-                Ok(good.to_owned())
-            );
+            assert_eq!(IdempotencyKey::parse(good, "").map(|key| key.as_str().to_owned()), Ok(good.to_owned()));
         }
         for bad in ["", "a b", "ключ", "a/b", &"x".repeat(129)] {
             let problem = IdempotencyKey::parse(bad, "/headers/idempotency-key").expect_err(bad);
@@ -144,9 +132,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_says_when_it_is_repeated() {
-        let first = Answer::json(StatusCode::CREATED, &serde_json::json!({"id": 1}))
-            .expect("json")
-            .location("/v1/x/1");
+        let first = Answer::json(StatusCode::CREATED, &serde_json::json!({"id": 1})).expect("json").location("/v1/x/1");
         let again = first.clone().replayed(true).into_response();
         let first = first.into_response();
         assert_eq!(first.headers()[LOCATION], "/v1/x/1");

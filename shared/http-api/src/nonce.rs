@@ -68,16 +68,9 @@ impl NonceStore {
     }
 
     /// Remembers the nonce of a request whose signature is right and whose timestamp is within the tolerance.
-    pub fn remember(
-        &self,
-        key_id: &str,
-        nonce: &str,
-        timestamp_seconds: i64,
-        now_seconds: i64,
-    ) -> Seen {
+    pub fn remember(&self, key_id: &str, nonce: &str, timestamp_seconds: i64, now_seconds: i64) -> Seen {
         let caller = self.hashers[0].hash_one(key_id);
-        let [low, high] =
-            [&self.hashers[0], &self.hashers[1]].map(|hasher| hasher.hash_one((key_id, nonce)));
+        let [low, high] = [&self.hashers[0], &self.hashers[1]].map(|hasher| hasher.hash_one((key_id, nonce)));
         let hash = (u128::from(high) << 64) | u128::from(low);
         let mut part = self.parts[high as usize % PARTS].lock();
         part.forget(now_seconds);
@@ -105,11 +98,7 @@ impl NonceStore {
 
 impl Part {
     fn forget(&mut self, now_seconds: i64) {
-        while self
-            .buckets
-            .front()
-            .is_some_and(|bucket| bucket.until_seconds < now_seconds)
-        {
+        while self.buckets.front().is_some_and(|bucket| bucket.until_seconds < now_seconds) {
             let Some(bucket) = self.buckets.pop_front() else {
                 return;
             };
@@ -128,24 +117,12 @@ impl Part {
     }
 
     fn insert(&mut self, hash: u128, caller: u64, good_until_seconds: i64) {
-        let until_seconds =
-            good_until_seconds.div_euclid(BUCKET_SECONDS) * BUCKET_SECONDS + BUCKET_SECONDS;
+        let until_seconds = good_until_seconds.div_euclid(BUCKET_SECONDS) * BUCKET_SECONDS + BUCKET_SECONDS;
         // Timestamps arrive nearly in order, so the place is at or near the end.
-        let place = self
-            .buckets
-            .iter()
-            .rposition(|bucket| bucket.until_seconds <= until_seconds)
-            .map_or(0, |i| i + 1);
+        let place = self.buckets.iter().rposition(|bucket| bucket.until_seconds <= until_seconds).map_or(0, |i| i + 1);
         let exists = place > 0 && self.buckets[place - 1].until_seconds == until_seconds;
         if !exists {
-            self.buckets.insert(
-                place,
-                Bucket {
-                    until_seconds,
-                    nonces: Vec::new(),
-                    by_caller: HashMap::new(),
-                },
-            );
+            self.buckets.insert(place, Bucket { until_seconds, nonces: Vec::new(), by_caller: HashMap::new() });
         }
         let bucket = &mut self.buckets[if exists { place - 1 } else { place }];
         bucket.nonces.push(hash);
@@ -186,11 +163,7 @@ mod tests {
         let store = NonceStore::new(1000);
         assert_eq!(store.remember("a", "n1", NOW, NOW), Seen::First);
         assert_eq!(store.remember("a", "n1", NOW, NOW), Seen::Again);
-        assert_eq!(
-            store.remember("a", "n1", NOW + 5, NOW),
-            Seen::Again,
-            "whatever its timestamp"
-        );
+        assert_eq!(store.remember("a", "n1", NOW + 5, NOW), Seen::Again, "whatever its timestamp");
         assert_eq!(store.remember("b", "n1", NOW, NOW), Seen::First);
         assert_eq!(store.len(), 2);
     }
@@ -202,11 +175,7 @@ mod tests {
             let nonce = format!("n{offset}");
             assert_eq!(store.remember("a", &nonce, NOW + offset, NOW), Seen::First);
             let last = NOW + offset + TOLERANCE_SECONDS;
-            assert_eq!(
-                store.remember("a", &nonce, NOW + offset, last),
-                Seen::Again,
-                "{offset}"
-            );
+            assert_eq!(store.remember("a", &nonce, NOW + offset, last), Seen::Again, "{offset}");
         }
         // Every part forgets when it is next used.
         for i in 0..2000 {
@@ -224,10 +193,7 @@ mod tests {
             full += usize::from(store.remember(&caller, &format!("n{i}"), NOW, NOW) == Seen::Full);
         }
         assert!(full > 9_000 && store.len() <= 64 * 8);
-        assert_eq!(
-            store.remember("caller1", "fresh", NOW + 400, NOW + 400),
-            Seen::First
-        );
+        assert_eq!(store.remember("caller1", "fresh", NOW + 400, NOW + 400), Seen::First);
     }
 
     #[test]
@@ -247,18 +213,11 @@ mod tests {
             let threads: Vec<_> = (0..4)
                 .map(|_| {
                     scope.spawn(|| {
-                        (0..500)
-                            .filter(|i| {
-                                store.remember("a", &format!("n{i}"), NOW, NOW) == Seen::First
-                            })
-                            .count()
+                        (0..500).filter(|i| store.remember("a", &format!("n{i}"), NOW, NOW) == Seen::First).count()
                     })
                 })
                 .collect();
-            threads
-                .into_iter()
-                .filter_map(|thread| thread.join().ok())
-                .sum()
+            threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
         });
         assert_eq!(firsts, 500);
     }

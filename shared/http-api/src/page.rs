@@ -57,59 +57,31 @@ struct Fields {
 
 impl Default for Page {
     fn default() -> Self {
-        Self {
-            limit: usize::from(DEFAULT_LIMIT),
-            cursor: None,
-            from_ms: None,
-            until_ms: None,
-        }
+        Self { limit: usize::from(DEFAULT_LIMIT), cursor: None, from_ms: None, until_ms: None }
     }
 }
 
 impl Page {
     /// Reads a query of page parameters and those of `F`, which denies unknown fields.
     pub fn parse<F: DeserializeOwned>(query: Option<&str>) -> Result<(F, Self)> {
-        let (page, filter): (Vec<(Cow<'_, str>, Node<'_>)>, Vec<_>) = decode_query(query)?
-            .into_iter()
-            .partition(|(name, _)| NAMES.contains(&&**name));
-        let Fields {
-            limit,
-            cursor,
-            from,
-            until,
-        } = parse_fields(page)?;
+        let (page, filter): (Vec<(Cow<'_, str>, Node<'_>)>, Vec<_>) =
+            decode_query(query)?.into_iter().partition(|(name, _)| NAMES.contains(&&**name));
+        let Fields { limit, cursor, from, until } = parse_fields(page)?;
         let limit = limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
             let detail = format!("/query/limit must be 1 to {MAX_LIMIT}.");
             return Err(Problem::new(Code::InvalidField, detail).pointer("/query/limit"));
         }
         let (from_ms, until_ms) = (from.map(|time| time.0), until.map(|time| time.0));
-        if from_ms
-            .zip(until_ms)
-            .is_some_and(|(from, until)| from >= until)
-        {
-            return Err(
-                Problem::new(Code::InvalidField, "/query/until must be after from.")
-                    .pointer("/query/until"),
-            );
+        if from_ms.zip(until_ms).is_some_and(|(from, until)| from >= until) {
+            return Err(Problem::new(Code::InvalidField, "/query/until must be after from.").pointer("/query/until"));
         }
-        Ok((
-            parse_fields(filter)?,
-            Self {
-                limit: usize::from(limit),
-                cursor,
-                from_ms,
-                until_ms,
-            },
-        ))
+        Ok((parse_fields(filter)?, Self { limit: usize::from(limit), cursor, from_ms, until_ms }))
     }
 
     /// The cursor as the number that [`Cursor::number`] made; a cursor of another list is refused.
     pub fn after(&self) -> Result<Option<u64>> {
-        self.cursor
-            .as_ref()
-            .map(|cursor| cursor.to_number().ok_or_else(foreign_cursor))
-            .transpose()
+        self.cursor.as_ref().map(|cursor| cursor.to_number().ok_or_else(foreign_cursor)).transpose()
     }
 }
 
@@ -175,10 +147,7 @@ impl<T> List<T> {
         let more = rows.len() > page.limit;
         rows.truncate(page.limit);
         let next_cursor = rows.last().filter(|_| more).map(|row| place(row).encode());
-        Self {
-            data: rows,
-            next_cursor,
-        }
+        Self { data: rows, next_cursor }
     }
 }
 
@@ -189,17 +158,11 @@ impl<T: Serialize> IntoResponse for List<T> {
 }
 
 fn foreign_cursor() -> Problem {
-    Problem::new(
-        Code::InvalidField,
-        "/query/cursor must be a next_cursor of this list.",
-    )
-    .pointer("/query/cursor")
+    Problem::new(Code::InvalidField, "/query/cursor must be a next_cursor of this list.").pointer("/query/cursor")
 }
 
 fn check_bytes(place: &[u8]) -> [u8; 3] {
-    let digest = Sha256::new_with_prefix(b"counterfoil cursor")
-        .chain_update(place)
-        .finalize();
+    let digest = Sha256::new_with_prefix(b"counterfoil cursor").chain_update(place).finalize();
     [digest[0], digest[1], digest[2]]
 }
 
@@ -216,26 +179,13 @@ mod tests {
     #[test]
     fn page_and_filter_are_read_from_one_query() {
         let cursor = Cursor::number(8431);
-        let query = format!(
-            "order_id=7&limit=200&cursor={}&from=2026-11-11T00:00:00%2B08:00",
-            cursor.encode()
-        );
+        let query = format!("order_id=7&limit=200&cursor={}&from=2026-11-11T00:00:00%2B08:00", cursor.encode());
         let (filter, page) = Page::parse::<Filter>(Some(&query)).expect("sound");
         assert_eq!(filter.order_id.as_deref(), Some("7"));
-        assert_eq!(
-            (page.limit, page.after(), page.from_ms),
-            (200, Ok(Some(8431)), Some(1_794_326_400_000))
-        );
+        assert_eq!((page.limit, page.after(), page.from_ms), (200, Ok(Some(8431)), Some(1_794_326_400_000)));
         let (_, page) = Page::parse::<NoFilter>(None).expect("nothing is needed");
         assert_eq!(page, Page::default());
-        assert_eq!(
-            Page {
-                cursor: Some(Cursor::new(*b"abc")),
-                ..page
-            }
-            .after(),
-            Err(foreign_cursor())
-        );
+        assert_eq!(Page { cursor: Some(Cursor::new(*b"abc")), ..page }.after(), Err(foreign_cursor()));
     }
 
     #[test]
@@ -248,37 +198,22 @@ mod tests {
             ("cursor=AAAA", Code::InvalidField, "/query/cursor"),
             ("cursor=!", Code::InvalidField, "/query/cursor"),
             ("from=yesterday", Code::InvalidField, "/query/from"),
-            (
-                "from=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z",
-                Code::InvalidField,
-                "/query/until",
-            ),
+            ("from=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", Code::InvalidField, "/query/until"),
             ("offset=5", Code::UnknownField, "/query/offset"),
             ("limit=1&limit=2", Code::InvalidField, "/query/limit"),
         ] {
             let problem = Page::parse::<Filter>(Some(query)).expect_err(query);
-            assert_eq!(
-                (problem.code, problem.pointer.as_deref()),
-                (code, Some(pointer)),
-                "{query}"
-            );
+            assert_eq!((problem.code, problem.pointer.as_deref()), (code, Some(pointer)), "{query}");
         }
     }
 
     #[test]
     fn a_list_ends_without_a_cursor() {
-        let page = Page {
-            limit: 2,
-            ..Page::default()
-        };
+        let page = Page { limit: 2, ..Page::default() };
         let list = List::page(vec![3_u64, 2, 1], &page, |&row| Cursor::number(row));
         assert_eq!(list.data, [3, 2]);
-        let cursor =
-            Cursor::decode(list.next_cursor.as_deref().expect("more follow")).expect("ours");
+        let cursor = Cursor::decode(list.next_cursor.as_deref().expect("more follow")).expect("ours");
         assert_eq!(cursor.to_number(), Some(2));
-        assert_eq!(
-            List::page(vec![2_u64, 1], &page, |&row| Cursor::number(row)).next_cursor,
-            None
-        );
+        assert_eq!(List::page(vec![2_u64, 1], &page, |&row| Cursor::number(row)).next_cursor, None);
     }
 }

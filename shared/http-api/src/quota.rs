@@ -47,11 +47,7 @@ pub struct Quotas {
 
 impl Default for Quotas {
     fn default() -> Self {
-        Self {
-            create_per_second: 50,
-            redeem_per_second: 200,
-            import_per_minute: 10,
-        }
+        Self { create_per_second: 50, redeem_per_second: 200, import_per_minute: 10 }
     }
 }
 
@@ -133,12 +129,7 @@ impl Default for Limiters {
 impl Limiters {
     /// Room for so many buckets.
     pub fn new(capacity: usize) -> Self {
-        Self {
-            buckets: DashMap::new(),
-            capacity,
-            started: Instant::now(),
-            clock: DefaultClock::default(),
-        }
+        Self { buckets: DashMap::new(), capacity, started: Instant::now(), clock: DefaultClock::default() }
     }
 
     /// Takes one call from the merchant's bucket. The fields for the answer are left for the edge.
@@ -150,62 +141,35 @@ impl Limiters {
             Some(Ok(state)) => {
                 let left = state.remaining_burst_capacity();
                 let used = u64::from(bucket.allowed.saturating_sub(left));
-                (
-                    left,
-                    (used * u64::from(window))
-                        .div_ceil(u64::from(bucket.allowed.max(1)))
-                        .max(1) as u32,
-                )
+                (left, (used * u64::from(window)).div_ceil(u64::from(bucket.allowed.max(1))).max(1) as u32)
             }
-            Some(Err(not_until)) => (
-                0,
-                not_until
-                    .wait_time_from(self.clock.now())
-                    .as_secs_f64()
-                    .ceil()
-                    .max(1.0) as u32,
-            ),
+            Some(Err(not_until)) => {
+                (0, not_until.wait_time_from(self.clock.now()).as_secs_f64().ceil().max(1.0) as u32)
+            }
             None => (0, window),
         };
         arrival::leave_rate(bucket.fields(class, left, reset_seconds));
         if matches!(outcome, Some(Ok(_))) {
             return Ok(());
         }
-        let detail = format!(
-            "The quota is {} {} calls per {window} s.",
-            bucket.allowed,
-            class.as_str()
-        );
-        Err(Problem::new(Code::QuotaExceeded, detail)
-            .with("scope", "merchant")
-            .retry_after(reset_seconds))
+        let detail = format!("The quota is {} {} calls per {window} s.", bucket.allowed, class.as_str());
+        Err(Problem::new(Code::QuotaExceeded, detail).with("scope", "merchant").retry_after(reset_seconds))
     }
 
     fn bucket(&self, merchant: MerchantId, class: QuotaClass, allowed: u32) -> Result<Arc<Bucket>> {
         let now_seconds = self.started.elapsed().as_secs();
-        if let Some(bucket) = self
-            .buckets
-            .get(&(merchant, class))
-            .filter(|bucket| bucket.allowed == allowed)
-        {
+        if let Some(bucket) = self.buckets.get(&(merchant, class)).filter(|bucket| bucket.allowed == allowed) {
             bucket.used_at_seconds.store(now_seconds, Ordering::Relaxed);
             return Ok(Arc::clone(&bucket));
         }
         if self.buckets.len() >= self.capacity && !self.buckets.contains_key(&(merchant, class)) {
-            self.buckets.retain(|_, bucket| {
-                bucket.used_at_seconds.load(Ordering::Relaxed) + IDLE_SECONDS > now_seconds
-            });
+            self.buckets
+                .retain(|_, bucket| bucket.used_at_seconds.load(Ordering::Relaxed) + IDLE_SECONDS > now_seconds);
             if self.buckets.len() >= self.capacity {
-                return Err(Problem::new(
-                    Code::Overloaded,
-                    "Too many merchants are calling at once.",
-                ));
+                return Err(Problem::new(Code::Overloaded, "Too many merchants are calling at once."));
             }
         }
-        let mut entry = self
-            .buckets
-            .entry((merchant, class))
-            .or_insert_with(|| Arc::new(Bucket::new(class, allowed)));
+        let mut entry = self.buckets.entry((merchant, class)).or_insert_with(|| Arc::new(Bucket::new(class, allowed)));
         if entry.allowed != allowed {
             *entry = Arc::new(Bucket::new(class, allowed));
         }
@@ -230,14 +194,8 @@ impl Bucket {
     }
 
     fn fields(&self, class: QuotaClass, left: u32, reset_seconds: u32) -> RateFields {
-        let limit = value(&format!(
-            "\"{}\";r={left};t={reset_seconds}",
-            class.as_str()
-        ));
-        RateFields {
-            policy: self.policy.clone(),
-            limit,
-        }
+        let limit = value(&format!("\"{}\";r={left};t={reset_seconds}", class.as_str()));
+        RateFields { policy: self.policy.clone(), limit }
     }
 }
 
@@ -255,48 +213,27 @@ mod tests {
     #[test]
     fn a_quota_holds_per_merchant_and_class() {
         let limiters = Limiters::default();
-        let quotas = Quotas {
-            import_per_minute: 3,
-            create_per_second: 2,
-            ..Quotas::default()
-        };
+        let quotas = Quotas { import_per_minute: 3, create_per_second: 2, ..Quotas::default() };
         for _ in 0..3 {
             assert_eq!(limiters.take(SHOP, QuotaClass::Import, &quotas), Ok(()));
         }
-        let problem = limiters
-            .take(SHOP, QuotaClass::Import, &quotas)
-            .expect_err("used up");
+        let problem = limiters.take(SHOP, QuotaClass::Import, &quotas).expect_err("used up");
         assert_eq!(problem.code, Code::QuotaExceeded);
         let wait = problem.retry_after_seconds.expect("says when");
-        assert!(
-            (1..=20).contains(&wait),
-            "a third of a minute at most, not {wait}"
-        );
-        assert_eq!(
-            limiters.take(MerchantId(8), QuotaClass::Import, &quotas),
-            Ok(())
-        );
+        assert!((1..=20).contains(&wait), "a third of a minute at most, not {wait}");
+        assert_eq!(limiters.take(MerchantId(8), QuotaClass::Import, &quotas), Ok(()));
         assert_eq!(limiters.take(SHOP, QuotaClass::Create, &quotas), Ok(()));
     }
 
     #[test]
     fn a_changed_quota_counts_at_once_and_zero_closes() {
         let limiters = Limiters::default();
-        let quotas = Quotas {
-            import_per_minute: 1,
-            ..Quotas::default()
-        };
+        let quotas = Quotas { import_per_minute: 1, ..Quotas::default() };
         assert!(limiters.take(SHOP, QuotaClass::Import, &quotas).is_ok());
         assert!(limiters.take(SHOP, QuotaClass::Import, &quotas).is_err());
-        let raised = Quotas {
-            import_per_minute: 2,
-            ..quotas
-        };
+        let raised = Quotas { import_per_minute: 2, ..quotas };
         assert!(limiters.take(SHOP, QuotaClass::Import, &raised).is_ok());
-        let closed = Quotas {
-            import_per_minute: 0,
-            ..quotas
-        };
+        let closed = Quotas { import_per_minute: 0, ..quotas };
         assert!(limiters.take(SHOP, QuotaClass::Import, &closed).is_err());
     }
 
@@ -304,24 +241,10 @@ mod tests {
     fn the_number_of_buckets_is_bounded() {
         let limiters = Limiters::new(2);
         let quotas = Quotas::default();
-        assert!(
-            limiters
-                .take(MerchantId(1), QuotaClass::Redeem, &quotas)
-                .is_ok()
-        );
-        assert!(
-            limiters
-                .take(MerchantId(2), QuotaClass::Redeem, &quotas)
-                .is_ok()
-        );
-        let problem = limiters
-            .take(MerchantId(3), QuotaClass::Redeem, &quotas)
-            .expect_err("no room");
+        assert!(limiters.take(MerchantId(1), QuotaClass::Redeem, &quotas).is_ok());
+        assert!(limiters.take(MerchantId(2), QuotaClass::Redeem, &quotas).is_ok());
+        let problem = limiters.take(MerchantId(3), QuotaClass::Redeem, &quotas).expect_err("no room");
         assert_eq!(problem.code, Code::Overloaded);
-        assert!(
-            limiters
-                .take(MerchantId(1), QuotaClass::Redeem, &quotas)
-                .is_ok()
-        );
+        assert!(limiters.take(MerchantId(1), QuotaClass::Redeem, &quotas).is_ok());
     }
 }

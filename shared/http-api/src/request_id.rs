@@ -58,8 +58,7 @@ impl std::fmt::Display for RequestId {
 pub fn traceparent(headers: &HeaderMap) -> Option<(&str, &str)> {
     let text = headers.get(TRACEPARENT)?.to_str().ok()?;
     let mut parts = text.split('-');
-    let (version, trace, parent, flags) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let sound = version.len() == 2
         && version != "ff"
         && is_hex(trace, 32)
@@ -71,10 +70,7 @@ pub fn traceparent(headers: &HeaderMap) -> Option<(&str, &str)> {
 }
 
 fn is_safe(text: &[u8]) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(b))
+    (1..=64).contains(&text.len()) && text.iter().all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(b))
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {
@@ -91,21 +87,12 @@ mod tests {
 
     #[test]
     fn the_callers_id_is_kept_when_it_is_safe() {
-        assert_eq!(
-            RequestId::from_headers(&headers(X_REQUEST_ID, "shop-7:8431")).as_str(),
-            "shop-7:8431"
-        );
-        for unsafe_id in [
-            "",
-            "a b",
-            "<script>",
-            "0123456789012345678901234567890123456789012345678901234567890123456789",
-        ] {
+        assert_eq!(RequestId::from_headers(&headers(X_REQUEST_ID, "shop-7:8431")).as_str(), "shop-7:8431");
+        for unsafe_id in
+            ["", "a b", "<script>", "0123456789012345678901234567890123456789012345678901234567890123456789"]
+        {
             let id = RequestId::from_headers(&headers(X_REQUEST_ID, unsafe_id));
-            assert!(
-                id.as_str().starts_with("req_") && id.as_str().len() == 24,
-                "{id}"
-            );
+            assert!(id.as_str().starts_with("req_") && id.as_str().len() == 24, "{id}");
         }
         assert_ne!(RequestId::random(), RequestId::random());
     }
@@ -117,12 +104,7 @@ mod tests {
             traceparent(&headers(TRACEPARENT, sound)),
             Some(("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"))
         );
-        for bad in [
-            "",
-            "00-xyz",
-            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-            "ff-4bf9-00-01",
-        ] {
+        for bad in ["", "00-xyz", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "ff-4bf9-00-01"] {
             assert_eq!(traceparent(&headers(TRACEPARENT, bad)), None, "{bad}");
         }
     }

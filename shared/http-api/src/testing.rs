@@ -15,12 +15,7 @@ use crate::call::{BodyLimits, Gate};
 use crate::signature::{Secret, SignedParts, authorization};
 
 pub(crate) async fn text(response: Response) -> String {
-    let bytes = response
-        .into_body()
-        .collect()
-        .await
-        .expect("a body")
-        .to_bytes();
+    let bytes = response.into_body().collect().await.expect("a body").to_bytes();
     String::from_utf8(bytes.to_vec()).expect("utf-8")
 }
 
@@ -57,11 +52,7 @@ pub(crate) fn key(key_id: &str) -> Arc<Key> {
 
 /// A gate whose clock stands still.
 pub(crate) fn gate(keys: Vec<Arc<Key>>) -> Gate {
-    let limits = BodyLimits {
-        json_bytes: 100_000,
-        upload_bytes: 1_000_000,
-        ..BodyLimits::default()
-    };
+    let limits = BodyLimits { json_bytes: 100_000, upload_bytes: 1_000_000, ..BodyLimits::default() };
     Gate::with(Arc::new(keys), Arc::new(|| NOW_MS), limits)
 }
 
@@ -93,14 +84,7 @@ impl Draft {
     }
 
     pub(crate) fn read(path: &'static str) -> Self {
-        Self {
-            method: Method::GET,
-            path,
-            idempotency_key: None,
-            content_type: None,
-            body: Vec::new(),
-            ..Self::claim()
-        }
+        Self { method: Method::GET, path, idempotency_key: None, content_type: None, body: Vec::new(), ..Self::claim() }
     }
 
     pub(crate) fn signed(&self) -> Request<Body> {
@@ -116,18 +100,13 @@ impl Draft {
     }
 
     pub(crate) fn with_authorization(&self, value: &str) -> Request<Body> {
-        let mut request = Request::builder()
-            .method(&self.method)
-            .uri(self.path)
-            .header("authorization", value);
+        let mut request = Request::builder().method(&self.method).uri(self.path).header("authorization", value);
         if let Some(key) = self.idempotency_key {
             request = request.header("idempotency-key", key);
         }
         if let Some(content_type) = self.content_type {
             request = request.header("content-type", content_type);
         }
-        request
-            .body(Body::from(self.body.clone()))
-            .expect("a request")
+        request.body(Body::from(self.body.clone())).expect("a request")
     }
 }

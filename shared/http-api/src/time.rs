@@ -42,9 +42,7 @@ impl<'de> Deserialize<'de> for Timestamp {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
-                parse_ms(text)
-                    .map(Timestamp)
-                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+                parse_ms(text).map(Timestamp).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
             }
         }
         deserializer.deserialize_str(Visitor)
@@ -67,9 +65,7 @@ pub fn parse_ms(text: &str) -> Option<i64> {
 
 /// The system's clock. Only the wiring of a process should name it; everything else is handed a clock.
 pub fn system_clock_ms() -> i64 {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     since.as_millis() as i64
 }
 
@@ -101,16 +97,11 @@ fn written(ms: i64) -> [u8; 24] {
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -133,21 +124,11 @@ mod tests {
     #[test]
     fn any_offset_is_read() {
         let expected = Some(1_795_503_600_000);
-        for text in [
-            "2026-11-24T07:00:00Z",
-            "2026-11-24T15:00:00+08:00",
-            "2026-11-24T07:00:00.000999Z",
-        ] {
+        for text in ["2026-11-24T07:00:00Z", "2026-11-24T15:00:00+08:00", "2026-11-24T07:00:00.000999Z"] {
             assert_eq!(parse_ms(text), expected, "{text}");
         }
-        for bad in [
-            "",
-            "2026-11-24",
-            "2026-11-24T07:00:00",
-            "2026-02-30T00:00:00Z",
-            "tomorrow",
-            "0000-01-01T00:00:00Z",
-        ] {
+        for bad in ["", "2026-11-24", "2026-11-24T07:00:00", "2026-02-30T00:00:00Z", "tomorrow", "0000-01-01T00:00:00Z"]
+        {
             assert_eq!(parse_ms(bad), None, "{bad}");
         }
     }

@@ -163,7 +163,11 @@ pub fn image(ledger: &mut Ledger, next: Vec<Offset>, flushed: &mut [Sequence]) -
     for n in 0..SHARDS {
         let shard = ledger.shard_mut(Shard(n as u8));
         let dirty = shard.take_dirty();
-        if rows.is_empty() { rows = dirty } else { rows.extend(dirty) }
+        if rows.is_empty() {
+            rows = dirty
+        } else {
+            rows.extend(dirty)
+        }
         let first = flushed[usize::from(n)] as usize / CHUNK;
         if shard.sequence > flushed[usize::from(n)] {
             let changed = shard.positions().chunks_from(first);

@@ -369,14 +369,8 @@ impl Engine {
         if let Some(request) = &request {
             self.in_flight.entry(request.key).or_default();
         }
-        let record = Record {
-            merchant,
-            origin: self.origin(),
-            proposed_at: now,
-            request,
-            guards,
-            events: proposal.events,
-        };
+        let record =
+            Record { merchant, origin: self.origin(), proposed_at: now, request, guards, events: proposal.events };
         self.propose(Entry::Guarded(record), merchant.shard(), now, deadline, waits);
     }
 
@@ -394,11 +388,7 @@ impl Engine {
         let partition = self.partition(shard);
         self.lane(shard).pending.insert(number, ());
         self.order[partition].push_back(number);
-        self.out.push(event_log::Entry {
-            topic: Topic::Ledger,
-            partition: partition as u32,
-            bytes: bytes.clone(),
-        });
+        self.out.push(event_log::Entry { topic: Topic::Ledger, partition: partition as u32, bytes: bytes.clone() });
         self.out_numbers.push(number);
         let pending = Pending { shard, entry, bytes, expected, wrote, waits, deadline };
         self.pending.insert(number, pending);
@@ -474,9 +464,10 @@ impl Engine {
             let reason = format!("expected offset {}, read {}", self.follow[partition].next, stored.offset);
             return self.stop(partition, reason);
         }
-        let own = self.order[partition].front().copied().filter(|number| {
-            self.pending.get(number).is_some_and(|pending| pending.bytes == stored.bytes)
-        });
+        let own = self.order[partition]
+            .front()
+            .copied()
+            .filter(|number| self.pending.get(number).is_some_and(|pending| pending.bytes == stored.bytes));
         let (shard, entry, original_time) = match own {
             Some(number) => {
                 self.order[partition].pop_front();

@@ -21,8 +21,7 @@ pub static PENDING: LazyLock<IntGauge> = LazyLock::new(|| {
 /// Records of a batch.
 pub static BATCH: LazyLock<Histogram> = LazyLock::new(|| {
     let buckets = vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
-    register_histogram!("counterfoil_ledger_batch_records", "Records of one group commit", buckets)
-        .expect(DEFINED_ONCE)
+    register_histogram!("counterfoil_ledger_batch_records", "Records of one group commit", buckets).expect(DEFINED_ONCE)
 });
 /// Rows written behind.
 pub static FLUSHED: LazyLock<IntCounter> = LazyLock::new(|| {

@@ -6,7 +6,7 @@
 pub mod rule;
 pub mod velocity;
 
-pub use rule::{Hit, Rule, Verdict, VelocityRules};
+pub use rule::{Hit, Rule, VelocityRules, Verdict};
 pub use velocity::{Counted, Slot, Subject, SubjectCounts, SubjectKind, Velocity};
 
 /// The version of the rules' evaluation; written into every decision.

@@ -56,8 +56,7 @@ pub fn all_faults() -> Faults {
 pub fn general(seed: u64, rules: Rules, steps: u32) -> Report {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let instances = rng.random_range(2..4);
-    let mut world =
-        World::new(Setup { seed, instances, partitions: 2, faults: all_faults(), rules, start: EVENING });
+    let mut world = World::new(Setup { seed, instances, partitions: 2, faults: all_faults(), rules, start: EVENING });
     let mut clients = Clients::new(seed, vec![MerchantId(1), MerchantId(2)]);
     clients.open(&mut world);
     let mut frozen = vec![0_u32; instances];
@@ -96,8 +95,7 @@ pub fn general(seed: u64, rules: Rules, steps: u32) -> Report {
 /// unit that comes back. It follows the small model of the design, with the product in the model's place.
 pub fn keys(seed: u64, rules: Rules) -> Report {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let setup =
-        Setup { seed, instances: 2, partitions: 1, faults: Faults::default(), rules, start: EVENING };
+    let setup = Setup { seed, instances: 2, partitions: 1, faults: Faults::default(), rules, start: EVENING };
     let mut world = World::new(setup);
     let mut script = Script::prepare(&mut world, rng.random_bool(0.5));
     world.log.set_faults(Faults { delay: 0.5, duplicate: 0.2, drop_answer: 0.05, lose: 0.05, tear: 0.0, refuse: 0.05 });

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use coupon::command::Command;
 use coupon::id::{BatchId, CouponId, StockId};
 use coupon::state::{Batch, Range, Read};
-use coupon_api::listing::{newest, page};
+use coupon_api::listing::{in_time, newest, page};
 use http_api::auth::Role;
 use http_api::body::Check;
 use http_api::call::{Call, Segment};
@@ -18,8 +18,7 @@ use http_api::problem::{Code, Problem};
 use http_api::quota::QuotaClass;
 use http_api::time::format_ms;
 use projection::index::List as Index;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::stocks::stock_id;
@@ -58,39 +57,67 @@ pub(super) async fn make(State(state): State<Issuer>, path: Segment, call: Call)
     state.backend.write(&call, merchant, parsed.fingerprint, command).await
 }
 
-fn view(id: BatchId, batch: &Batch, livemode: bool) -> Value {
-    json!({
-        "id": id.to_string(),
-        "stock_id": StockId::new(id.merchant, batch.stock).to_string(),
-        "count": batch.count,
-        "taken": batch.taken,
-        "label": &*batch.label,
-        "state": if batch.voided_at.is_some() { "voided" } else { "ready" },
-        "created_at": format_ms(batch.created_at),
-        "voided_at": batch.voided_at.map(format_ms),
-        "livemode": livemode,
-    })
+/// Codes made ahead, or imported.
+#[derive(Serialize, ToSchema)]
+pub(super) struct BatchView {
+    /// `bat_...`
+    id: String,
+    /// `stk_...`
+    stock_id: String,
+    /// How many codes.
+    count: u64,
+    /// How many of them are in nobody's hands no more.
+    taken: u64,
+    /// As the merchant calls it.
+    label: String,
+    /// `ready` or `voided`.
+    state: &'static str,
+    /// When it was made.
+    created_at: String,
+    /// When what was left of it was voided.
+    voided_at: Option<String>,
+    /// Of a live merchant.
+    livemode: bool,
+}
+
+fn view(id: BatchId, batch: &Batch, livemode: bool) -> BatchView {
+    BatchView {
+        id: id.to_string(),
+        stock_id: StockId::new(id.merchant, batch.stock).to_string(),
+        count: batch.count,
+        taken: batch.taken,
+        label: batch.label.to_string(),
+        state: if batch.voided_at.is_some() { "voided" } else { "ready" },
+        created_at: format_ms(batch.created_at),
+        voided_at: batch.voided_at.map(format_ms),
+        livemode,
+    }
 }
 
 /// List a stock's batches, newest first
-#[utoipa::path(get, path = "/v1/stocks/{id}/code-batches", tag = "Codes", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/v1/stocks/{id}/code-batches", tag = "Codes",
+    params(("id" = String, Path), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query),
+        ("from" = Option<String>, Query), ("until" = Option<String>, Query)),
     responses((status = 200, body = serde_json::Value)))]
-pub(super) async fn list(State(state): State<Issuer>, path: Segment, call: Call) -> Result<List<Value>, Problem> {
+pub(super) async fn list(State(state): State<Issuer>, path: Segment, call: Call) -> Result<List<BatchView>, Problem> {
     call.require(&[Role::Developer])?;
     let (NoFilter {}, asked) = call.list()?;
     let id = stock_id(&call, &path)?;
-    let (after, limit, livemode) = (asked.after()?, asked.limit, call.caller.livemode);
-    let rows = state
+    let (after, wanted, livemode) = (asked.after()?, asked.clone(), call.caller.livemode);
+    let rows: Option<Vec<_>> = state
         .backend
         .look(id.merchant, move |shard, ledger, _| {
-            newest(ledger.index.list(id.merchant, Index::Batches(id.number)), after)
-                .filter_map(|(place, n)| {
-                    Some((place, view(BatchId::new(id.merchant, n), shard.batch(id.merchant, n)?, livemode)))
-                })
-                .take(limit + 1)
-                .collect()
+            shard.stock(id.merchant, id.number)?;
+            let rows = newest(ledger.index.list(id.merchant, Index::Batches(id.number)), after)
+                .map(|(place, n)| (place, BatchId::new(id.merchant, n)))
+                .filter_map(|(place, batch)| Some((place, batch, shard.batch(batch.merchant, batch.number)?)))
+                .filter(|(_, _, row)| in_time(&wanted, row.created_at))
+                .take(wanted.limit + 1)
+                .map(|(place, batch, row)| (place, view(batch, row, livemode)));
+            Some(rows.collect())
         })
         .await?;
+    let rows = rows.ok_or_else(|| Problem::of(Code::StockNotFound))?;
     Ok(page(rows, &asked))
 }
 
@@ -101,7 +128,7 @@ fn batch_id(call: &Call, path: &Segment) -> Result<BatchId, Problem> {
 
 /// Read a batch
 #[utoipa::path(get, path = "/v1/code-batches/{id}", tag = "Codes", params(("id" = String, Path)),
-    responses((status = 200, body = serde_json::Value)))]
+    responses((status = 200, body = BatchView)))]
 pub(super) async fn get(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Developer])?;
     let id = batch_id(&call, &path)?;
@@ -148,7 +175,8 @@ pub(super) async fn codes(State(state): State<Issuer>, path: Segment, call: Call
     Ok((headers, Body::from_stream(stream(state, id, ranges))).into_response())
 }
 
-type Piece = Result<Bytes, std::convert::Infallible>;
+/// A piece of the file; after an error nothing more comes, and the caller sees that the file broke off.
+type Piece = Result<Bytes, std::io::Error>;
 
 /// The file piece by piece: at no time is more than one of them in memory.
 fn stream(state: Issuer, id: BatchId, ranges: Vec<Range>) -> impl futures_util::Stream<Item = Piece> {
@@ -162,21 +190,21 @@ fn stream(state: Issuer, id: BatchId, ranges: Vec<Range>) -> impl futures_util::
         if end == 0 {
             return Some((Ok(Bytes::from_static(b"code,coupon_id\n")), (pieces, state)));
         }
-        Some((Ok(piece(&state, id, first, end).await), (pieces, state)))
+        let piece = piece(&state, id, first, end).await.map_err(std::io::Error::other);
+        Some((piece, (pieces, state)))
     })
 }
 
-async fn piece(state: &Issuer, id: BatchId, first: u64, end: u64) -> Bytes {
+async fn piece(state: &Issuer, id: BatchId, first: u64, end: u64) -> Result<Bytes, Problem> {
     let own = state
         .backend
         .look(id.merchant, move |shard, _, _| {
             (first..end).map(|n| shard.code_text(id.merchant, n).cloned()).collect::<Vec<_>>()
         })
-        .await
-        .unwrap_or_default();
+        .await?;
     let codes = state.backend.secrets.codes(id.merchant);
     let mut text = String::with_capacity(64 * (end - first) as usize);
-    for (n, own) in (first..end).zip(own.into_iter().chain(std::iter::repeat(None))) {
+    for (n, own) in (first..end).zip(own) {
         match own {
             Some(own) => text.push_str(&cell(&own)),
             None => text.push_str(&codes.encode(n).to_string()),
@@ -185,7 +213,7 @@ async fn piece(state: &Issuer, id: BatchId, first: u64, end: u64) -> Bytes {
         text.push_str(&CouponId::new(id.merchant, n).to_string());
         text.push('\n');
     }
-    text.into()
+    Ok(text.into())
 }
 
 /// A merchant's own code as a cell: what a spreadsheet would take for a formula is escaped.

@@ -59,7 +59,14 @@ pub(super) async fn create(State(state): State<Issuer>, call: Call) -> Result<An
         }
     };
     let Shopper { user, decision, sealed } =
-        state.backend.shopper(&call, merchant, Some(&body.user_id), &body.context)?;
+        match state.backend.shopper(&call, merchant, Some(&body.user_id), &body.context) {
+            Ok(shopper) => shopper,
+            // A limit stops new claims; what was claimed already is answered.
+            Err(limited) => {
+                let first = state.backend.repeated(&call, merchant, parsed.fingerprint).await?;
+                return first.ok_or(limited);
+            }
+        };
     let what = match stock {
         Some(id) => Claimed::Stock(id.number),
         None => match state.backend.coupon_ref(merchant, body.code.as_deref(), None) {
@@ -76,9 +83,9 @@ pub(super) async fn create(State(state): State<Issuer>, call: Call) -> Result<An
 }
 
 fn check(body: &ClaimRequest) -> Result<(), Problem> {
-    let one = body.stock_id.is_some() != body.code.is_some();
     Check::new()
-        .field("/stock_id", one, "must be given, or code, and not both")
+        .present("/stock_id", body.stock_id.is_some() || body.code.is_some())
+        .field("/code", body.stock_id.is_none() || body.code.is_none(), "must not be given beside stock_id")
         .length("/code", body.code.as_deref().unwrap_or("-"), 1..=128)
         .length("/user_id", &body.user_id, 1..=128)
         .field("/user_id", !is_phone_number(&body.user_id), "must be an opaque id, not a phone number")

@@ -1,12 +1,11 @@
 //! The merchant's own codes, and direct sends: accepted as operations.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use axum::extract::State;
 use coupon::code::is_importable;
-use coupon::command::Command;
 use coupon::event::{ImportRow, Operation, OperationKind, SendRow};
-use coupon::id::{MerchantId, OperationId, StockId};
+use coupon::id::{MerchantId, StockId};
 use coupon_api::secrets::Personal;
 use http_api::auth::Role;
 use http_api::body::Check;
@@ -18,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::claims::is_phone_number;
+use crate::api::operations::OperationView;
 use crate::api::stocks::stock_id;
-use crate::state::Issuer;
+use crate::state::{Issuer, blocking};
 use crate::{bulk, spool};
 
 /// The most rows of one import.
@@ -27,11 +27,11 @@ const MAX_ROWS: usize = 1_000_000;
 
 /// Import the merchant's own codes
 ///
-/// CSV with one code a line, or NDJSON of strings or `{"code": "..."}`. Each row becomes `accepted`, `exists`,
+/// CSV with one code a line and optionally a header `code`, or NDJSON of strings or `{"code": "..."}`. Each row becomes `accepted`, `exists`,
 /// `duplicate`, `malformed` or `stock_sold_out`.
 #[utoipa::path(post, path = "/v1/stocks/{id}/code-imports", tag = "Codes", params(("id" = String, Path)),
     request_body(content = String, content_type = "text/csv"),
-    responses((status = 202, body = serde_json::Value)))]
+    responses((status = 202, body = OperationView)))]
 pub(super) async fn import(State(state): State<Issuer>, path: Segment, upload: Upload) -> Result<Answer, Problem> {
     let Upload { call, format } = upload;
     call.require(&[Role::Admin])?;
@@ -39,15 +39,15 @@ pub(super) async fn import(State(state): State<Issuer>, path: Segment, upload: U
     call.require_idempotency_key()?;
     call.limit(QuotaClass::Import)?;
     let id = stock_id(&call, &path)?;
-    let rows = rows(&call.body, format)?;
-    let operation = Operation {
-        kind: OperationKind::ImportCodes,
-        stock: id.number,
-        total: rows.len() as u64,
-        label: "imported".to_owned(),
-        rows: String::new(),
-    };
-    start(&state, &call, merchant, call.raw_fingerprint(), operation, &rows).await
+    let fingerprint = call.raw_fingerprint();
+    if let Some(first) = state.backend.repeated(&call, merchant, fingerprint).await? {
+        return Ok(first);
+    }
+    let body = call.body.clone();
+    let (rows, total) = spooled(&state, move || rows(&body, format)).await?;
+    let operation =
+        Operation { kind: OperationKind::ImportCodes, stock: id.number, total, label: "imported".to_owned(), rows };
+    start(&state, &call, merchant, fingerprint, operation).await
 }
 
 fn rows(body: &[u8], format: UploadFormat) -> Result<Vec<ImportRow>, Problem> {
@@ -81,7 +81,11 @@ fn rows(body: &[u8], format: UploadFormat) -> Result<Vec<ImportRow>, Problem> {
     Ok(rows)
 }
 
+/// The first cell of a line. Each line is read by itself, so that a stray quotation mark costs one row and not the rest.
 fn csv_cell(line: &str) -> String {
+    if !line.contains('"') {
+        return line.split(',').next().unwrap_or_default().trim().to_owned();
+    }
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(line.as_bytes());
     let first = reader.records().next().and_then(Result::ok);
     first.and_then(|record| record.get(0).map(|cell| cell.trim().to_owned())).unwrap_or_default()
@@ -102,17 +106,15 @@ pub(super) struct SendRequest {
     stock_id: String,
     /// 1..=10,000 opaque ids.
     user_ids: Vec<String>,
-    /// The caller's.
+    /// The caller's, 1..=128 characters.
     reference: Option<String>,
-    /// The caller's.
-    metadata: Option<BTreeMap<String, String>>,
 }
 
 /// Send coupons to users
 ///
 /// Each row becomes `sent`, `user_limit_reached`, `day_limit_reached`, `stock_sold_out` or `stock_not_active`.
 #[utoipa::path(post, path = "/v1/sends", tag = "Claims", request_body = SendRequest,
-    responses((status = 202, body = serde_json::Value)))]
+    responses((status = 202, body = OperationView)))]
 pub(super) async fn send(State(state): State<Issuer>, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Operator])?;
     let merchant = call.merchant()?;
@@ -120,60 +122,63 @@ pub(super) async fn send(State(state): State<Issuer>, call: Call) -> Result<Answ
     call.limit(QuotaClass::Import)?;
     let parsed = call.parse::<SendRequest>()?;
     let body = parsed.body;
-    let mut check =
-        Check::new().field("/user_ids", (1..=10_000).contains(&body.user_ids.len()), "must have 1 to 10,000 ids");
+    let mut check = Check::new()
+        .field("/user_ids", (1..=10_000).contains(&body.user_ids.len()), "must have 1 to 10,000 ids")
+        .length("/reference", body.reference.as_deref().unwrap_or("-"), 1..=128);
     for (i, user) in body.user_ids.iter().enumerate() {
-        check = check
-            .length(&format!("/user_ids/{i}"), user, 1..=128)
-            .field_at(|| format!("/user_ids/{i}"), !is_phone_number(user), "must be an opaque id, not a phone number");
+        check = check.length(&format!("/user_ids/{i}"), user, 1..=128).field_at(
+            || format!("/user_ids/{i}"),
+            !is_phone_number(user),
+            "must be an opaque id, not a phone number",
+        );
     }
     check.done()?;
-    coupon_api::dto::context::note(body.reference.clone(), body.metadata)?;
     let id = body.stock_id.parse::<StockId>().ok().filter(|id| id.merchant == merchant);
     let id = id.ok_or_else(|| Problem::of(Code::StockNotFound).pointer("/stock_id"))?;
-    let secrets = &state.backend.secrets;
-    let rows: Vec<SendRow> = body
-        .user_ids
-        .into_iter()
-        .map(|user_id| {
+    if let Some(first) = state.backend.repeated(&call, merchant, parsed.fingerprint).await? {
+        return Ok(first);
+    }
+    let secrets = state.backend.secrets.clone();
+    let (rows, total) = spooled(&state, move || {
+        let row = |user_id: String| {
             let user = secrets.user(merchant, &user_id);
             let personal = Personal { user_id: Some(user_id), ..Personal::default() };
             SendRow { user, sealed: secrets.seal(merchant, user, &personal) }
-        })
-        .collect();
-    let operation = Operation {
-        kind: OperationKind::Send,
-        stock: id.number,
-        total: rows.len() as u64,
-        label: body.reference.unwrap_or_default(),
-        rows: String::new(),
-    };
-    start(&state, &call, merchant, parsed.fingerprint, operation, &rows).await
+        };
+        Ok(body.user_ids.into_iter().map(row).collect::<Vec<_>>())
+    })
+    .await?;
+    let label = body.reference.unwrap_or_default();
+    let operation = Operation { kind: OperationKind::Send, stock: id.number, total, label, rows };
+    start(&state, &call, merchant, parsed.fingerprint, operation).await
 }
 
-/// The rows are durable before the operation is accepted, so that it can go on after any crash.
-async fn start<T: Serialize>(
+/// Makes rows and puts them on disk: under which name, and how many. They are durable before the operation is
+/// accepted, so that it can go on after any crash.
+async fn spooled<T: Serialize + 'static>(
+    state: &Issuer,
+    rows: impl FnOnce() -> Result<Vec<T>, Problem> + Send + 'static,
+) -> Result<(String, u64), Problem> {
+    let folder = state.spool.clone();
+    let write = move || {
+        let rows = rows()?;
+        let name = spool::write(&folder, &rows).map_err(Problem::internal)?;
+        Ok((name, rows.len() as u64))
+    };
+    blocking(write).await?
+}
+
+async fn start(
     state: &Issuer,
     call: &Call,
     merchant: MerchantId,
     fingerprint: [u8; 16],
     operation: Operation,
-    rows: &[T],
 ) -> Result<Answer, Problem> {
     let key = call.require_idempotency_key()?;
-    let request = state.backend.secrets.request_key(merchant, key.as_str());
-    // Another request under a used key must not overwrite the first one's rows.
-    let name = format!("{}-{}", hex::encode(request.0), hex::encode(fingerprint));
-    spool::write(&state.spool, &name, rows).map_err(Problem::internal)?;
-    let operation = Operation { rows: name, ..operation };
-    let answer = state.backend.write(call, merchant, fingerprint, Command::StartOperation(operation)).await?;
-    let body: serde_json::Value = serde_json::from_slice(&answer.body).map_err(Problem::internal)?;
-    if !answer.replayed
-        && let Some(id) = body["id"].as_str().and_then(|id| id.parse::<OperationId>().ok())
-    {
-        bulk::go_on(state.clone(), merchant, id.number);
-    }
-    Ok(answer)
+    let request = (state.backend.secrets.request_key(merchant, key.as_str()), fingerprint);
+    let answer = bulk::begin(state, merchant, request, operation).await?;
+    state.backend.answer(call, merchant, answer).await
 }
 
 #[cfg(test)]
@@ -186,7 +191,13 @@ mod tests {
         let code = |code: &str| ImportRow::Code(code.to_owned());
         assert_eq!(
             rows,
-            [code("A-1"), code("B_2"), ImportRow::Duplicate("A-1".into()), ImportRow::Malformed("坏".into()), code("C3")]
+            [
+                code("A-1"),
+                code("B_2"),
+                ImportRow::Duplicate("A-1".into()),
+                ImportRow::Malformed("坏".into()),
+                code("C3")
+            ]
         );
         let rows = super::rows(b"\"A\"\n{\"code\":\"B\"}\n{}\nnonsense", UploadFormat::Ndjson).expect("rows");
         let malformed = || ImportRow::Malformed(String::new());

@@ -6,6 +6,7 @@ use coupon::event::ApiKey;
 use coupon::hash::id_hash;
 use coupon::id::{MerchantId, PLATFORM, StoreId};
 use coupon::state::{KeyRow, Read};
+use coupon_api::listing::{in_time, newest, page};
 use http_api::auth::Role;
 use http_api::body::Check;
 use http_api::call::{Call, Segment};
@@ -14,8 +15,7 @@ use http_api::page::{List, NoFilter};
 use http_api::problem::{Code, Problem};
 use http_api::time::format_ms;
 use projection::engine::What;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::merchants::merchant_id;
@@ -34,19 +34,48 @@ pub(super) struct KeyRequest {
     store_ids: Option<Vec<String>>,
 }
 
+/// A new key. Its secret is shown in this answer, and in repetitions of it under the same idempotency key, only.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the answer that the record gives")]
+pub(super) struct NewKey {
+    /// `cfk_test_...` or `cfk_live_...`
+    key_id: String,
+    /// What signs requests.
+    secret: String,
+    /// As its owner calls it.
+    name: String,
+    /// What it may do.
+    role: String,
+    /// Whose it is; null sees all merchants.
+    merchant_id: Option<String>,
+    /// Bound to these stores; null is all.
+    store_ids: Option<Vec<String>>,
+    /// Of a live merchant.
+    livemode: bool,
+    /// When it was made.
+    created_at: String,
+    /// After a rotation: when the old key ends.
+    #[schema(required = false)]
+    old_key_expires_at: Option<String>,
+}
+
 /// Make a key of a merchant
 #[utoipa::path(post, path = "/v1/merchants/{id}/keys", tag = "Keys", request_body = KeyRequest,
-    params(("id" = String, Path)), responses((status = 201, body = serde_json::Value)))]
+    params(("id" = String, Path)), responses((status = 201, body = NewKey)))]
 pub(super) async fn create(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Platform, Role::Admin])?;
     let parsed = call.parse::<KeyRequest>()?;
     let body = parsed.body;
     let operator = body.role == Role::Operator;
+    // A lead approves what binds merchants, so that no merchant may appoint one.
+    let lead = body.role == Role::AnalystLead && call.caller.role != Role::Platform;
+    let count = body.store_ids.as_ref().map_or(1, Vec::len);
     Check::new()
         .length("/name", &body.name, 0..=128)
         .field("/role", body.role != Role::Platform, "must not be platform for a merchant's key")
+        .field("/role", !lead, "may be analyst_lead only if the platform makes the key")
         .field("/store_ids", body.store_ids.is_none() || operator, "is for operators only")
-        .field("/store_ids", body.store_ids.as_ref().is_none_or(|s| (1..=1000).contains(&s.len())), "must have 1 to 1000 stores")
+        .field("/store_ids", (1..=1000).contains(&count), "must have 1 to 1000 stores")
         .done()?;
     let id = merchant_id(&call, &path)?;
     let merchant = state.backend.directory.merchant(id).ok_or_else(|| Problem::of(Code::MerchantNotFound))?;
@@ -69,7 +98,7 @@ pub(super) async fn create(State(state): State<Issuer>, path: Segment, call: Cal
 ///
 /// For analysts who see all merchants, and for the platform.
 #[utoipa::path(post, path = "/v1/keys", tag = "Keys", request_body = KeyRequest,
-    responses((status = 201, body = serde_json::Value)))]
+    responses((status = 201, body = NewKey)))]
 pub(super) async fn create_platform(State(state): State<Issuer>, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Platform])?;
     let parsed = call.parse::<KeyRequest>()?;
@@ -91,9 +120,12 @@ pub(super) async fn create_platform(State(state): State<Issuer>, call: Call) -> 
     write(&state, &call, parsed.fingerprint, Command::CreateKey(Box::new(key))).await
 }
 
+/// 24 random characters of base32: 120 bits.
 fn new_id(livemode: bool) -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mode = if livemode { "live" } else { "test" };
-    format!("cfk_{mode}_{}", hex::encode(rand::random::<[u8; 12]>()))
+    let random = rand::random::<[u8; 24]>().map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
+    format!("cfk_{mode}_{}", String::from_iter(random))
 }
 
 /// Keys lie in the platform's shard; the idempotency key stays the caller's merchant's.
@@ -120,43 +152,70 @@ async fn stores(state: &Issuer, merchant: MerchantId, ids: &[String]) -> Result<
     unknown.map_or(Ok(numbers), |i| Err(missing(i)))
 }
 
-fn view(row: &KeyRow) -> Value {
+/// A key, without its secret.
+#[derive(Serialize, ToSchema)]
+pub(super) struct KeyView {
+    /// `cfk_test_...` or `cfk_live_...`
+    key_id: String,
+    /// As its owner calls it.
+    name: String,
+    /// What it may do.
+    role: String,
+    /// Whose it is; null sees all merchants.
+    merchant_id: Option<String>,
+    /// Bound to these stores; null is all.
+    store_ids: Option<Vec<String>>,
+    /// Of a live merchant.
+    livemode: bool,
+    /// When it was made.
+    created_at: String,
+    /// When it ends or ended, after a rotation or revocation.
+    expires_at: Option<String>,
+}
+
+fn view(row: &KeyRow) -> KeyView {
     let stores = row.key.stores.as_ref().zip(row.key.merchant);
-    json!({
-        "key_id": row.key.key_id,
-        "name": row.key.name,
-        "role": row.key.role,
-        "merchant_id": row.key.merchant.map(|merchant| merchant.to_string()),
-        "store_ids": stores.map(|(stores, merchant)| {
-            stores.iter().map(|store| StoreId::new(merchant, *store).to_string()).collect::<Vec<_>>()
-        }),
-        "livemode": row.key.livemode,
-        "created_at": format_ms(row.created_at),
-        "expires_at": row.ends_at.map(format_ms),
-    })
+    KeyView {
+        key_id: row.key.key_id.clone(),
+        name: row.key.name.clone(),
+        role: row.key.role.clone(),
+        merchant_id: row.key.merchant.map(|merchant| merchant.to_string()),
+        store_ids: stores
+            .map(|(stores, merchant)| stores.iter().map(|n| StoreId::new(merchant, *n).to_string()).collect()),
+        livemode: row.key.livemode,
+        created_at: format_ms(row.created_at),
+        expires_at: row.ends_at.map(format_ms),
+    }
 }
 
 /// List a merchant's keys, without their secrets
-#[utoipa::path(get, path = "/v1/merchants/{id}/keys", tag = "Keys", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/v1/merchants/{id}/keys", tag = "Keys",
+    params(("id" = String, Path), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query),
+        ("from" = Option<String>, Query), ("until" = Option<String>, Query)),
     responses((status = 200, body = serde_json::Value)))]
-pub(super) async fn list(State(state): State<Issuer>, path: Segment, call: Call) -> Result<List<Value>, Problem> {
+pub(super) async fn list(State(state): State<Issuer>, path: Segment, call: Call) -> Result<List<KeyView>, Problem> {
     call.require(&[Role::Platform, Role::Admin])?;
     let (NoFilter {}, asked) = call.list()?;
     let id = merchant_id(&call, &path)?;
-    let (after, limit) = (asked.after()?, asked.limit);
+    state.backend.directory.merchant(id).ok_or_else(|| Problem::of(Code::MerchantNotFound))?;
+    let (after, wanted) = (asked.after()?, asked.clone());
     let rows = state
         .backend
         .look(PLATFORM, move |shard, ledger, _| {
-            let hashes = ledger.index.keys(id);
-            let end = after.map_or(hashes.len(), |after| (after as usize).min(hashes.len()));
-            (0..end)
-                .rev()
-                .filter_map(|place| Some((place as u64, view(shard.api_key(PLATFORM, hashes[place])?))))
-                .take(limit + 1)
+            let hashes = ledger.index.keys(id).iter();
+            let mut keys: Vec<_> = hashes.filter_map(|hash| shard.api_key(PLATFORM, *hash)).collect();
+            // After a restart the index has them by their hashes, and places are to stay what they are.
+            keys.sort_by(|a, b| (a.created_at, &a.key.key_id).cmp(&(b.created_at, &b.key.key_id)));
+            let places: Vec<u64> = (0..keys.len() as u64).collect();
+            newest(&places, after)
+                .filter_map(|(place, n)| Some((place, keys.get(usize::try_from(n).ok()?)?)))
+                .filter(|(_, row)| in_time(&wanted, row.created_at))
+                .take(wanted.limit + 1)
+                .map(|(place, row)| (place, view(row)))
                 .collect()
         })
         .await?;
-    Ok(coupon_api::listing::page(rows, &asked))
+    Ok(page(rows, &asked))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -180,7 +239,7 @@ async fn own_key(state: &Issuer, call: &Call, key_id: &str) -> Result<std::sync:
 
 /// Replace a key by a successor
 #[utoipa::path(post, path = "/v1/keys/{key_id}/rotate", tag = "Keys", request_body = RotateRequest,
-    params(("key_id" = String, Path)), responses((status = 201, body = serde_json::Value)))]
+    params(("key_id" = String, Path)), responses((status = 201, body = NewKey)))]
 pub(super) async fn rotate(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Platform, Role::Admin])?;
     let parsed = call.parse_optional::<RotateRequest>()?;
@@ -189,6 +248,8 @@ pub(super) async fn rotate(State(state): State<Issuer>, path: Segment, call: Cal
     let old = own_key(&state, &call, path.text()).await?;
     let successor = ApiKey { key_id: new_id(old.key.livemode), ..old.key.clone() };
     let until = call.received_at_ms + i64::from(overlap) * 1000;
+    // A key that ends already must not live longer for being rotated again.
+    let until = old.ends_at.map_or(until, |end| end.min(until));
     let command = Command::RotateKey(Box::new(successor), id_hash(&old.key.key_id), until);
     write(&state, &call, parsed.fingerprint, command).await
 }

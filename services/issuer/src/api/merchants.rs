@@ -15,8 +15,7 @@ use http_api::page::{List, NoFilter};
 use http_api::problem::{Code, Problem};
 use http_api::time::format_ms;
 use projection::index::List as Index;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::state::{Issuer, open_merchant};
@@ -61,40 +60,75 @@ pub(super) async fn create(State(state): State<Issuer>, call: Call) -> Result<An
     let profile = MerchantProfile { name: body.name, zone, livemode: body.mode == Mode::Live };
     let command = Command::CreateMerchant(profile.clone());
     let answer = state.backend.write(&call, PLATFORM, parsed.fingerprint, command).await?;
-    let made: Value = serde_json::from_slice(&answer.body).map_err(Problem::internal)?;
+    let made: serde_json::Value = serde_json::from_slice(&answer.body).map_err(Problem::internal)?;
     let id = made["id"].as_str().and_then(|id| id.parse::<MerchantId>().ok());
     let id = id.ok_or_else(|| Problem::internal("a merchant without an id"))?;
     open_merchant(&state.backend, id, profile).await?;
     Ok(answer)
 }
 
-fn view(id: MerchantId, row: &Merchant) -> Value {
-    json!({
-        "id": id.to_string(),
-        "name": row.profile.name,
-        "time_zone": row.profile.zone.0.name(),
-        "mode": if row.profile.livemode { "live" } else { "test" },
-        "livemode": row.profile.livemode,
-        "status": if row.suspended { "suspended" } else { "active" },
-        "quotas": quotas_view(id, &row.quotas),
-        "created_at": format_ms(row.created_at),
-    })
+/// A merchant.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MerchantView {
+    /// `mer_...`
+    id: String,
+    /// As the platform calls it.
+    name: String,
+    /// Decides what a day is.
+    time_zone: &'static str,
+    /// `test` or `live`.
+    mode: &'static str,
+    /// Live, and not a test.
+    livemode: bool,
+    /// `active` or `suspended`.
+    status: &'static str,
+    /// What it may call how often.
+    quotas: QuotasView,
+    /// When it was made.
+    created_at: String,
 }
 
-fn quotas_view(id: MerchantId, quotas: &Quotas) -> Value {
-    json!({
-        "merchant_id": id.to_string(),
-        "create_per_second": quotas.create_per_second,
-        "redeem_per_second": quotas.redeem_per_second,
-        "import_per_minute": quotas.import_per_minute,
-    })
+/// What a merchant may call how often.
+#[derive(Serialize, ToSchema)]
+pub(super) struct QuotasView {
+    /// `mer_...`
+    merchant_id: String,
+    /// Stocks, stores, batches.
+    create_per_second: u32,
+    /// Claims, validations, locks, redemptions, reversals.
+    redeem_per_second: u32,
+    /// Imports and sends.
+    import_per_minute: u32,
+}
+
+fn view(id: MerchantId, row: &Merchant) -> MerchantView {
+    MerchantView {
+        id: id.to_string(),
+        name: row.profile.name.clone(),
+        time_zone: row.profile.zone.0.name(),
+        mode: if row.profile.livemode { "live" } else { "test" },
+        livemode: row.profile.livemode,
+        status: if row.suspended { "suspended" } else { "active" },
+        quotas: quotas_view(id, row.quotas),
+        created_at: format_ms(row.created_at),
+    }
+}
+
+fn quotas_view(id: MerchantId, quotas: Quotas) -> QuotasView {
+    QuotasView {
+        merchant_id: id.to_string(),
+        create_per_second: quotas.create_per_second,
+        redeem_per_second: quotas.redeem_per_second,
+        import_per_minute: quotas.import_per_minute,
+    }
 }
 
 /// List merchants, newest first
 #[utoipa::path(get, path = "/v1/merchants", tag = "Merchants",
-    params(("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
+    params(("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query), ("from" = Option<String>, Query),
+        ("until" = Option<String>, Query)),
     responses((status = 200, body = serde_json::Value)))]
-pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List<Value>, Problem> {
+pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List<MerchantView>, Problem> {
     call.require(&[Role::Platform])?;
     let (NoFilter {}, asked) = call.list()?;
     let (after, wanted) = (asked.after()?, asked.clone());
@@ -124,7 +158,7 @@ pub(super) fn merchant_id(call: &Call, path: &Segment) -> Result<MerchantId, Pro
 
 /// Read a merchant
 #[utoipa::path(get, path = "/v1/merchants/{id}", tag = "Merchants", params(("id" = String, Path)),
-    responses((status = 200, body = serde_json::Value)))]
+    responses((status = 200, body = MerchantView)))]
 pub(super) async fn get(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     let id = merchant_id(&call, &path)?;
     let row = state.backend.directory.merchant(id).ok_or_else(|| Problem::of(Code::MerchantNotFound))?;
@@ -144,7 +178,7 @@ pub(super) struct QuotasRequest {
 
 /// Set what a merchant may call how often
 #[utoipa::path(put, path = "/v1/merchants/{id}/quotas", tag = "Merchants", request_body = QuotasRequest,
-    params(("id" = String, Path)), responses((status = 200, body = serde_json::Value)))]
+    params(("id" = String, Path)), responses((status = 200, body = QuotasView)))]
 pub(super) async fn set_quotas(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Platform])?;
     let parsed = call.parse::<QuotasRequest>()?;
@@ -167,9 +201,9 @@ pub(super) async fn set_quotas(State(state): State<Issuer>, path: Segment, call:
 
 /// Read what a merchant may call how often
 #[utoipa::path(get, path = "/v1/merchants/{id}/quotas", tag = "Merchants", params(("id" = String, Path)),
-    responses((status = 200, body = serde_json::Value)))]
+    responses((status = 200, body = QuotasView)))]
 pub(super) async fn quotas(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     let id = merchant_id(&call, &path)?;
     let row = state.backend.directory.merchant(id).ok_or_else(|| Problem::of(Code::MerchantNotFound))?;
-    Answer::ok(&quotas_view(id, &row.quotas))
+    Answer::ok(&quotas_view(id, row.quotas))
 }

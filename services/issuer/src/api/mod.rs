@@ -54,10 +54,10 @@ mod stores;
     operations::get,
     operations::result,
     claims::create,
-))]
+), security(("signature" = []), ("test_key" = [])))]
 struct Document;
 
-/// The part of the OpenAPI document that is the issuer's.
+/// The part of the `OpenAPI` document that is the issuer's.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }

@@ -3,16 +3,22 @@
 use axum::extract::State;
 use coupon::command::{Command, LimitName};
 use coupon::money::{MAX_AMOUNT, Money};
+use coupon_api::dto::stock::{MoneyBody, StockView};
 use http_api::auth::Role;
 use http_api::body::Check;
 use http_api::call::{Call, Segment};
 use http_api::idempotency::Answer;
 use http_api::problem::{Code, Problem};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use crate::api::stocks::{read, stock_id};
+use crate::api::stocks::stock_id;
 use crate::state::Issuer;
+
+/// Null is a value here, and leaving the field out is none: a forgotten `target` must not take a cap away.
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(deserializer)
+}
 
 /// The most that a count may be set to.
 const MAX_COUNT: u64 = 1_000_000_000;
@@ -30,10 +36,12 @@ pub(super) struct TotalRequest {
 #[serde(deny_unknown_fields)]
 pub(super) struct BudgetRequest {
     /// What the caller takes it to be; null is none.
-    #[schema(value_type = Object)]
+    #[serde(deserialize_with = "nullable")]
+    #[schema(value_type = Option<MoneyBody>, required)]
     current: Option<Money>,
     /// Null takes it away.
-    #[schema(value_type = Object)]
+    #[serde(deserialize_with = "nullable")]
+    #[schema(value_type = Option<MoneyBody>, required)]
     target: Option<Money>,
 }
 
@@ -41,14 +49,18 @@ pub(super) struct BudgetRequest {
 #[serde(deny_unknown_fields)]
 pub(super) struct LimitRequest {
     /// What the caller takes it to be; null is none.
+    #[serde(deserialize_with = "nullable")]
+    #[schema(required)]
     current: Option<u64>,
     /// 1..=1,000,000,000; null takes it away.
+    #[serde(deserialize_with = "nullable")]
+    #[schema(required)]
     target: Option<u64>,
 }
 
 /// Set a stock's total
 #[utoipa::path(put, path = "/v1/stocks/{id}/total", tag = "Stocks", request_body = TotalRequest,
-    params(("id" = String, Path)), responses((status = 200, body = serde_json::Value)))]
+    params(("id" = String, Path)), responses((status = 200, body = StockView)))]
 pub(super) async fn total(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Developer])?;
     let merchant = call.merchant()?;
@@ -62,7 +74,7 @@ pub(super) async fn total(State(state): State<Issuer>, path: Segment, call: Call
 
 /// Set a stock's budget
 #[utoipa::path(put, path = "/v1/stocks/{id}/budget", tag = "Stocks", request_body = BudgetRequest,
-    params(("id" = String, Path)), responses((status = 200, body = serde_json::Value)))]
+    params(("id" = String, Path)), responses((status = 200, body = StockView)))]
 pub(super) async fn budget(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Developer])?;
     let merchant = call.merchant()?;
@@ -71,7 +83,11 @@ pub(super) async fn budget(State(state): State<Issuer>, path: Segment, call: Cal
     let fits = target.is_none_or(|money| (0..=MAX_AMOUNT).contains(&money.amount));
     Check::new().field("/target/amount", fits, "must be 0 to 100,000,000,000,000 minor units").done()?;
     let id = stock_id(&call, &path)?;
-    let currency = read(&state, id).await?.profile.terms.currency;
+    // A draft's currency may have changed since the first time.
+    if let Some(first) = state.backend.repeated(&call, merchant, parsed.fingerprint).await? {
+        return Ok(first);
+    }
+    let currency = state.backend.stock(id).await?.profile.terms.currency;
     for (pointer, money) in [("/current/currency", current), ("/target/currency", target)] {
         if money.is_some_and(|money| money.currency != currency) {
             let detail = format!("The stock's currency is {currency}.");
@@ -85,7 +101,7 @@ pub(super) async fn budget(State(state): State<Issuer>, path: Segment, call: Cal
 
 /// Set one of a stock's limits
 #[utoipa::path(put, path = "/v1/stocks/{id}/limits/{name}", tag = "Stocks", request_body = LimitRequest,
-    params(("id" = String, Path), ("name" = String, Path)), responses((status = 200, body = serde_json::Value)))]
+    params(("id" = String, Path), ("name" = String, Path)), responses((status = 200, body = StockView)))]
 pub(super) async fn limit(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Developer])?;
     let merchant = call.merchant()?;

@@ -5,8 +5,9 @@ use coupon::command::Command;
 use coupon::event::StoreProfile;
 use coupon::id::StoreId;
 use coupon::state::Read;
+use coupon::terms::Millis;
 use coupon_api::dto::context::Location;
-use coupon_api::listing::{newest, page};
+use coupon_api::listing::{in_time, newest, page};
 use http_api::auth::Role;
 use http_api::body::Check;
 use http_api::call::{Call, Segment};
@@ -14,9 +15,10 @@ use http_api::idempotency::Answer;
 use http_api::page::{List, NoFilter};
 use http_api::problem::{Code, Problem};
 use http_api::quota::QuotaClass;
+use http_api::time::format_ms;
 use projection::index::List as Index;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use projection::shard::ShardState;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::state::{Issuer, owner};
@@ -32,7 +34,7 @@ pub(super) struct StoreRequest {
 
 /// Make a store
 #[utoipa::path(post, path = "/v1/stores", tag = "Stores", request_body = StoreRequest,
-    responses((status = 201, body = serde_json::Value)))]
+    responses((status = 201, body = StoreView)))]
 pub(super) async fn create(State(state): State<Issuer>, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Developer])?;
     let merchant = call.merchant()?;
@@ -47,28 +49,56 @@ pub(super) async fn create(State(state): State<Issuer>, call: Call) -> Result<An
     state.backend.write(&call, merchant, parsed.fingerprint, command).await
 }
 
-fn view(id: StoreId, store: &StoreProfile, livemode: bool) -> Value {
-    let location = store.location.map(Location::from);
-    json!({"id": id.to_string(), "name": store.name, "location": location, "livemode": livemode})
+/// A store.
+#[derive(Serialize, ToSchema)]
+pub(super) struct StoreView {
+    /// `str_...`
+    id: String,
+    /// As the merchant calls it.
+    name: String,
+    /// Where it is.
+    location: Option<Location>,
+    /// When it was made.
+    created_at: String,
+    /// Of a live merchant.
+    livemode: bool,
+}
+
+/// A store with the time of the record that made it, which is called like the store.
+fn find(shard: &ShardState, id: StoreId) -> Option<(&StoreProfile, Millis)> {
+    let (_, created_at) = shard.positions().get(id.number)?;
+    Some((shard.store(id.merchant, id.number)?, created_at))
+}
+
+fn view(id: StoreId, store: &StoreProfile, created_at: Millis, livemode: bool) -> StoreView {
+    StoreView {
+        id: id.to_string(),
+        name: store.name.clone(),
+        location: store.location.map(Location::from),
+        created_at: format_ms(created_at),
+        livemode,
+    }
 }
 
 /// List stores, newest first
 #[utoipa::path(get, path = "/v1/stores", tag = "Stores",
-    params(("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
+    params(("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query), ("from" = Option<String>, Query),
+        ("until" = Option<String>, Query)),
     responses((status = 200, body = serde_json::Value)))]
-pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List<Value>, Problem> {
+pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List<StoreView>, Problem> {
     call.require(&[Role::Developer, Role::Operator])?;
     let merchant = call.merchant()?;
     let (NoFilter {}, asked) = call.list()?;
-    let (after, limit, livemode) = (asked.after()?, asked.limit, call.caller.livemode);
+    let (after, wanted, livemode) = (asked.after()?, asked.clone(), call.caller.livemode);
     let rows = state
         .backend
         .look(merchant, move |shard, ledger, _| {
             newest(ledger.index.list(merchant, Index::Stores), after)
-                .filter_map(|(place, n)| {
-                    Some((place, view(StoreId::new(merchant, n), shard.store(merchant, n)?, livemode)))
-                })
-                .take(limit + 1)
+                .map(|(place, n)| (place, StoreId::new(merchant, n)))
+                .filter_map(|(place, id)| Some((place, id, find(shard, id)?)))
+                .filter(|(_, _, (_, created_at))| in_time(&wanted, *created_at))
+                .take(wanted.limit + 1)
+                .map(|(place, id, (store, created_at))| (place, view(id, store, created_at, livemode)))
                 .collect()
         })
         .await?;
@@ -77,7 +107,7 @@ pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List
 
 /// Read a store
 #[utoipa::path(get, path = "/v1/stores/{id}", tag = "Stores", params(("id" = String, Path)),
-    responses((status = 200, body = serde_json::Value)))]
+    responses((status = 200, body = StoreView)))]
 pub(super) async fn get(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Developer, Role::Operator])?;
     let id: StoreId = path.id(Code::StoreNotFound)?;
@@ -85,7 +115,7 @@ pub(super) async fn get(State(state): State<Issuer>, path: Segment, call: Call) 
     let livemode = call.caller.livemode;
     let found = state
         .backend
-        .look(id.merchant, move |shard, _, _| shard.store(id.merchant, id.number).map(|s| view(id, s, livemode)))
+        .look(id.merchant, move |shard, _, _| find(shard, id).map(|(store, at)| view(id, store, at, livemode)))
         .await?;
     Answer::ok(&found.ok_or_else(|| Problem::of(Code::StoreNotFound))?)
 }

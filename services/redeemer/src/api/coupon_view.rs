@@ -8,7 +8,7 @@ use coupon::record::{Entry, Record};
 use coupon::state::{Coupon, Read};
 use coupon::terms::Millis;
 use coupon_api::dto::answer::coupon_state;
-use http_api::problem::{Code, Problem};
+use http_api::problem::Problem;
 use http_api::time::format_ms;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -74,9 +74,8 @@ pub(super) fn view(
     now: Millis,
     livemode: bool,
 ) -> CouponView {
-    let code = beside
-        .own_code
-        .unwrap_or_else(|| state.backend.secrets.codes(id.merchant).encode(id.number).to_string());
+    let code =
+        beside.own_code.unwrap_or_else(|| state.backend.secrets.codes(id.merchant).encode(id.number).to_string());
     let begun = coupon.valid_until != Millis::MAX;
     CouponView {
         id: id.to_string(),
@@ -113,21 +112,15 @@ pub(super) async fn story(
     number: u64,
     last: Sequence,
 ) -> Result<Vec<(At, Record)>, Problem> {
-    let mut story = Vec::new();
-    let mut next = Some(last);
-    while let Some(sequence) = next {
-        let found = state.backend.ledger.record(merchant.shard(), sequence).await.map_err(Problem::internal)?;
-        let Some((at, Entry::Guarded(record))) = found else {
-            return Err(Problem::new(Code::LogUnavailable, "The coupon's story cannot be read from the log now."));
-        };
-        next = history::previous(&record, number);
-        story.push((at, record));
-    }
-    Ok(story)
+    state.backend.story(merchant, last, |record| history::previous(record, number)).await
 }
 
 /// The user's id in clear, from the claim's sealed data.
-pub(super) async fn user_id(state: &Redeemer, merchant: MerchantId, coupon: &Coupon) -> Result<Option<String>, Problem> {
+pub(super) async fn user_id(
+    state: &Redeemer,
+    merchant: MerchantId,
+    coupon: &Coupon,
+) -> Result<Option<String>, Problem> {
     let (Some(claim), Some(user)) = (coupon.claim, coupon.user) else { return Ok(None) };
     let found = state.backend.ledger.record(merchant.shard(), claim).await.map_err(Problem::internal)?;
     let Some((_, Entry::Guarded(record))) = found else { return Ok(None) };

@@ -9,6 +9,7 @@ use coupon::id::{CouponId, LedgerRef, MerchantId, RedemptionId, StockId};
 use coupon::state::{Coupon, Read};
 use coupon::terms::Millis;
 use coupon_api::backend::Attempt;
+use coupon_api::past::AsOf;
 use http_api::auth::Role;
 use http_api::body::Check;
 use http_api::call::{Call, Segment};
@@ -16,7 +17,7 @@ use http_api::idempotency::Answer;
 use http_api::page::List;
 use http_api::problem::{Code, Problem};
 use http_api::quota::QuotaClass;
-use http_api::time::{format_ms, parse_ms};
+use http_api::time::format_ms;
 use projection::index::List as Numbers;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -72,8 +73,7 @@ async fn full_view(
     coupon: &Coupon,
     now: Millis,
 ) -> Result<CouponView, Problem> {
-    let beside =
-        Beside { own_code: own_code(state, id).await?, user_id: user_id(state, id.merchant, coupon).await? };
+    let beside = Beside { own_code: own_code(state, id).await?, user_id: user_id(state, id.merchant, coupon).await? };
     Ok(view(state, id, coupon, beside, now, call.caller.livemode))
 }
 
@@ -84,24 +84,8 @@ fn coupon_id(call: &Call, path: &Segment) -> Result<CouponId, Problem> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AsOf {
+struct At {
     as_of: Option<String>,
-}
-
-/// Up to where a past state is asked for.
-enum Until {
-    Reference(LedgerRef),
-    Time(Millis),
-}
-
-fn until(text: &str) -> Result<Until, Problem> {
-    if let Ok(reference) = text.parse() {
-        return Ok(Until::Reference(reference));
-    }
-    parse_ms(text).map(Until::Time).ok_or_else(|| {
-        let detail = "/query/as_of must be a ledger_ref or a time as RFC 3339 has it.";
-        Problem::new(Code::InvalidField, detail).pointer("/query/as_of")
-    })
 }
 
 /// Read a coupon, now or as of a past time or `ledger_ref`
@@ -109,25 +93,21 @@ fn until(text: &str) -> Result<Until, Problem> {
     params(("id" = String, Path), ("as_of" = Option<String>, Query)), responses((status = 200, body = CouponView)))]
 pub(super) async fn get(State(state): State<Redeemer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Operator, Role::Developer, Role::Analyst])?;
-    let AsOf { as_of } = call.query_as()?;
+    let At { as_of } = call.query_as()?;
+    let as_of = as_of.as_deref().map(AsOf::parse).transpose()?;
     let id = coupon_id(&call, &path)?;
     let missing = || Problem::of(Code::CouponNotFound);
     let (coupon, now) = current(&state, id).await?.ok_or_else(missing)?;
     let Some(as_of) = as_of else {
         return Answer::ok(&full_view(&state, &call, id, &coupon, now).await?);
     };
-    let (past, then) = past(&state, id, coupon, &until(&as_of)?, now).await?.ok_or_else(missing)?;
+    let past = past(&state, id, coupon, as_of).await?.ok_or_else(missing)?;
+    let then = state.backend.moment(id.merchant, as_of).await?;
     Answer::ok(&full_view(&state, &call, id, &past, then).await?)
 }
 
-/// The coupon as it was, and when that was; told again from the records of its story.
-async fn past(
-    state: &Redeemer,
-    id: CouponId,
-    coupon: Coupon,
-    until: &Until,
-    now: Millis,
-) -> Result<Option<(Coupon, Millis)>, Problem> {
+/// The coupon as it was, told again from the records of its story.
+async fn past(state: &Redeemer, id: CouponId, coupon: Coupon, as_of: AsOf) -> Result<Option<Coupon>, Problem> {
     let story = story(state, id.merchant, id.number, coupon.version).await?;
     let shelf = Coupon {
         user: coupon.user,
@@ -140,13 +120,8 @@ async fn past(
         claim: None,
         ..coupon
     };
-    let reached = |at: &coupon::fold::At| match until {
-        Until::Reference(reference) => at.sequence <= reference.0,
-        Until::Time(time) => at.time <= *time,
-    };
     let mut past = None;
-    let mut then = None;
-    for (at, record) in story.iter().rev().filter(|(at, _)| reached(at)) {
+    for (at, record) in story.iter().rev().filter(|(at, _)| as_of.reaches(*at)) {
         let made = record.events.iter().any(|e| matches!(e, Event::CodesMade(_) | Event::CodesImported(_)));
         past = if made {
             Some(Coupon { version: at.sequence, user: None, ..shelf.clone() })
@@ -155,13 +130,8 @@ async fn past(
             let after = history::after(past, &shelf, record, *at, id.number);
             after.map(|row| if voided { Coupon { state: CouponState::Voided, ..row } } else { row })
         };
-        then = Some(at.time);
     }
-    let then = match until {
-        Until::Time(time) => (*time).min(now),
-        Until::Reference(_) => then.unwrap_or(now),
-    };
-    Ok(past.map(|row| (row, then)))
+    Ok(past)
 }
 
 /// What explains a coupon, oldest first

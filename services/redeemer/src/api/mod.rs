@@ -7,8 +7,8 @@ use utoipa::OpenApi;
 
 use crate::state::Redeemer;
 
-mod coupons;
 mod coupon_view;
+mod coupons;
 mod locks;
 mod redemptions;
 mod requests;

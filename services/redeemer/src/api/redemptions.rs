@@ -65,8 +65,7 @@ async fn read(state: &Redeemer, call: &Call, id: RedemptionId) -> Result<Redempt
         .ok_or_else(missing)?;
     let record = state.backend.ledger.record(id.merchant.shard(), id.number).await.map_err(Problem::internal)?;
     let Some((at, Entry::Guarded(record))) = record else { return Err(missing()) };
-    let scene =
-        Scene { secrets: &state.backend.secrets, merchant: id.merchant, livemode: call.caller.livemode, at };
+    let scene = Scene { secrets: &state.backend.secrets, merchant: id.merchant, livemode: call.caller.livemode, at };
     let found = record.events.iter().find_map(|event| match event {
         Event::CouponsRedeemed(redemption) => Some(RedemptionView { state: name, ..scene.redemption(redemption) }),
         _ => None,
@@ -167,9 +166,12 @@ pub(super) async fn list(State(state): State<Redeemer>, call: Call) -> Result<Li
 fn wanted(state: &Redeemer, merchant: MerchantId, filter: Filter) -> Option<Wanted> {
     // An id of another merchant, or of none, matches nothing.
     let own = |of: MerchantId, number: u64| (of == merchant).then_some(number);
-    let coupon = filter.coupon_id.as_deref().map(|id| id.parse().ok().and_then(|id: CouponId| own(id.merchant, id.number)));
-    let store = filter.store_id.as_deref().map(|id| id.parse().ok().and_then(|id: StoreId| own(id.merchant, id.number)));
-    let stock = filter.stock_id.as_deref().map(|id| id.parse().ok().and_then(|id: StockId| own(id.merchant, id.number)));
+    let coupon =
+        filter.coupon_id.as_deref().map(|id| id.parse().ok().and_then(|id: CouponId| own(id.merchant, id.number)));
+    let store =
+        filter.store_id.as_deref().map(|id| id.parse().ok().and_then(|id: StoreId| own(id.merchant, id.number)));
+    let stock =
+        filter.stock_id.as_deref().map(|id| id.parse().ok().and_then(|id: StockId| own(id.merchant, id.number)));
     if [coupon, store, stock].contains(&Some(None)) {
         return None;
     }

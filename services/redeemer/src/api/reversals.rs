@@ -85,9 +85,11 @@ pub(super) async fn create(State(state): State<Redeemer>, path: Segment, call: C
 fn check(body: &ReverseRequest) -> Result<(), Problem> {
     let coupons = body.coupons.as_deref();
     let count_fits = coupons.is_none_or(|coupons| (1..=30).contains(&coupons.len()));
-    let mut check = Check::new()
-        .length("/reason", &body.reason, 1..=200)
-        .field("/coupons", count_fits, "must name 1 to 30 coupons, or be left out");
+    let mut check = Check::new().length("/reason", &body.reason, 1..=200).field(
+        "/coupons",
+        count_fits,
+        "must name 1 to 30 coupons, or be left out",
+    );
     check = opaque(check, "/refund_id", body.refund_id.as_deref());
     for (i, coupon) in coupons.unwrap_or_default().iter().enumerate() {
         let fits = coupon.uses.is_none_or(|uses| (1..=10_000).contains(&uses));
@@ -96,10 +98,7 @@ fn check(body: &ReverseRequest) -> Result<(), Problem> {
     check.done()
 }
 
-fn named(
-    merchant: coupon::id::MerchantId,
-    coupons: &[ReverseCoupon],
-) -> Result<Vec<(u64, Option<u32>)>, Problem> {
+fn named(merchant: coupon::id::MerchantId, coupons: &[ReverseCoupon]) -> Result<Vec<(u64, Option<u32>)>, Problem> {
     let name = |(i, coupon): (usize, &ReverseCoupon)| {
         let id = coupon.coupon_id.parse::<CouponId>().ok().filter(|id| id.merchant == merchant);
         let missing = || Problem::of(Code::CouponNotFound).pointer(format!("/coupons/{i}/coupon_id"));

@@ -8,7 +8,7 @@ use coupon::event::{CouponState, Event};
 use coupon::fold::{At, Outcome};
 use coupon::id::{MerchantId, StockId};
 use coupon::record::{Entry, RequestKey};
-use coupon::state::{Coupon, Counts, Key, Read, Row};
+use coupon::state::{Counts, Coupon, Key, Read, Row};
 use projection::ledger::Ledger;
 use serde_json::json;
 
@@ -90,7 +90,10 @@ impl Tally {
                 continue;
             };
             if used > coupon.uses || used != coupon.uses - coupon.uses_left {
-                self.break_it("I1", format!("{merchant}: coupon {number} has {} uses, {used} are redeemed", coupon.uses));
+                self.break_it(
+                    "I1",
+                    format!("{merchant}: coupon {number} has {} uses, {used} are redeemed", coupon.uses),
+                );
             }
         }
     }

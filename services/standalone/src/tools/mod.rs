@@ -41,7 +41,12 @@ pub(crate) fn open_log(data_dir: &Path) -> Result<Arc<SqliteLog>, Failure> {
 }
 
 /// Records of one partition, from an offset on, up to where it ends or is damaged.
-pub(crate) fn records(log: &dyn EventLog, partition: u32, from: u64, mut each: impl FnMut(&Stored)) -> Result<(), ReadError> {
+pub(crate) fn records(
+    log: &dyn EventLog,
+    partition: u32,
+    from: u64,
+    mut each: impl FnMut(&Stored),
+) -> Result<(), ReadError> {
     let mut next = from;
     loop {
         let records = log.read(Topic::Ledger, partition, next, AT_ONCE)?;
@@ -52,7 +57,11 @@ pub(crate) fn records(log: &dyn EventLog, partition: u32, from: u64, mut each: i
 }
 
 /// Folds the whole log; damage of a partition is given back, the others are folded.
-pub(crate) fn fold_all(log: &dyn EventLog, ledger: &mut Ledger, mut each: impl FnMut(At, Option<&Entry>, Outcome)) -> Folded {
+pub(crate) fn fold_all(
+    log: &dyn EventLog,
+    ledger: &mut Ledger,
+    mut each: impl FnMut(At, Option<&Entry>, Outcome),
+) -> Folded {
     let mut folded = Folded::default();
     for partition in 0..log.partitions(Topic::Ledger) {
         let mut next = 0;

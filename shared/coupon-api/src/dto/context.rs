@@ -74,19 +74,17 @@ impl Location {
     pub fn check(self, check: Check, pointer: &str) -> Check {
         let latitude = (-90.0..=90.0).contains(&self.latitude);
         let longitude = (-180.0..=180.0).contains(&self.longitude);
-        check
-            .field_at(|| format!("{pointer}/latitude"), latitude, "must be -90 to 90 degrees")
-            .field_at(|| format!("{pointer}/longitude"), longitude, "must be -180 to 180 degrees")
+        check.field_at(|| format!("{pointer}/latitude"), latitude, "must be -90 to 90 degrees").field_at(
+            || format!("{pointer}/longitude"),
+            longitude,
+            "must be -180 to 180 degrees",
+        )
     }
 }
 
 impl From<Location> for coupon::event::Location {
     fn from(location: Location) -> Self {
-        Self {
-            latitude: location.latitude,
-            longitude: location.longitude,
-            gcj02: location.datum == Datum::Gcj02,
-        }
+        Self { latitude: location.latitude, longitude: location.longitude, gcj02: location.datum == Datum::Gcj02 }
     }
 }
 
@@ -100,9 +98,11 @@ impl From<coupon::event::Location> for Location {
 /// Checks and takes the caller's own notes.
 pub fn note(reference: Option<String>, metadata: Option<BTreeMap<String, String>>) -> Result<Note, Problem> {
     let metadata = metadata.unwrap_or_default();
-    let mut check = Check::new()
-        .length("/reference", reference.as_deref().unwrap_or("-"), 1..=128)
-        .field("/metadata", metadata.len() <= 20, "must have at most 20 keys");
+    let mut check = Check::new().length("/reference", reference.as_deref().unwrap_or("-"), 1..=128).field(
+        "/metadata",
+        metadata.len() <= 20,
+        "must have at most 20 keys",
+    );
     for (key, value) in &metadata {
         let fits = (1..=64).contains(&key.chars().count()) && value.chars().count() <= 500;
         let pointer = || format!("/metadata/{}", key.replace('~', "~0").replace('/', "~1"));

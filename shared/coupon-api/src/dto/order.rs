@@ -197,8 +197,8 @@ pub fn check_coupons(coupons: &[CouponUse], may_be_empty: bool) -> Result<(), Pr
     if coupons.is_empty() && !may_be_empty {
         return Err(Problem::new(Code::InvalidField, "/coupons must name 1 to 30 coupons.").pointer("/coupons"));
     }
-    let mut check = Check::new()
-        .field("/coupons", coupons.len() <= MAX_COUPONS_PER_ORDER, "must name at most 30 coupons");
+    let mut check =
+        Check::new().field("/coupons", coupons.len() <= MAX_COUPONS_PER_ORDER, "must name at most 30 coupons");
     for (i, coupon) in coupons.iter().enumerate() {
         let at = |field: &str| format!("/coupons/{i}{field}");
         let named_once = coupon.code.is_some() != coupon.coupon_id.is_some();

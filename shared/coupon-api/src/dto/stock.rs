@@ -14,7 +14,7 @@ mod check;
 mod view;
 
 pub use check::{PatchRequest, patch};
-pub use view::{Conservation, StockView, conservation, new_stock, stock_view, type_name};
+pub use view::{Conservation, StockView, conservation, stock_view};
 
 /// A type of coupon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]

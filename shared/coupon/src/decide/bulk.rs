@@ -2,7 +2,9 @@
 
 use crate::calendar;
 use crate::decide::{Decided, Proposal, Scene};
-use crate::event::{CodesMade, Event, ImportChunk, ImportRow, Operation, OperationKind, SendChunk, SendRow, StockState};
+use crate::event::{
+    CodesMade, Event, ImportChunk, ImportRow, Operation, OperationKind, SendChunk, SendRow, StockState,
+};
 use crate::record::{Counter, Entity, Guard};
 use crate::rejection::Rejection;
 use crate::state::{Read, View};
@@ -59,10 +61,7 @@ pub(super) fn start_operation<V: View + ?Sized>(scene: Scene<'_, V>, operation: 
         }
         _ => {}
     }
-    Ok(Proposal {
-        guards: vec![Guard::MerchantOpen],
-        events: vec![Event::OperationStarted(operation.clone())],
-    })
+    Ok(Proposal { guards: vec![Guard::MerchantOpen], events: vec![Event::OperationStarted(operation.clone())] })
 }
 
 /// Chunks are taken in turn, whoever offers them; one whose turn is over is nothing to do.

@@ -8,11 +8,7 @@ use crate::rejection::Rejection;
 use crate::state::{Read, Stock, View};
 use crate::terms::Millis;
 
-pub(super) fn create_store<V: View + ?Sized>(
-    scene: Scene<'_, V>,
-    name: &str,
-    location: Option<Location>,
-) -> Decided {
+pub(super) fn create_store<V: View + ?Sized>(scene: Scene<'_, V>, name: &str, location: Option<Location>) -> Decided {
     scene.open_merchant()?;
     Ok(only(Event::StoreCreated(StoreProfile { name: name.to_owned(), location })))
 }
@@ -20,10 +16,7 @@ pub(super) fn create_store<V: View + ?Sized>(
 pub(super) fn create_stock<V: View + ?Sized>(scene: Scene<'_, V>, profile: &StockProfile) -> Decided {
     scene.open_merchant()?;
     stores_exist(scene, profile)?;
-    Ok(Proposal {
-        guards: vec![Guard::MerchantOpen],
-        events: vec![Event::StockCreated(Box::new(profile.clone()))],
-    })
+    Ok(Proposal { guards: vec![Guard::MerchantOpen], events: vec![Event::StockCreated(Box::new(profile.clone()))] })
 }
 
 fn stores_exist<V: View + ?Sized>(scene: Scene<'_, V>, profile: &StockProfile) -> Result<(), Rejection> {
@@ -166,8 +159,5 @@ pub(super) fn expire_coupons<V: View + ?Sized>(scene: Scene<'_, V>, number: u64,
     if !counts.claimed.iter().any(|(end, _)| *end == until) {
         return Ok(Proposal::default());
     }
-    Ok(Proposal {
-        guards: vec![Guard::TimeIn(until, Millis::MAX)],
-        events: vec![Event::CouponsExpired(number, until)],
-    })
+    Ok(Proposal { guards: vec![Guard::TimeIn(until, Millis::MAX)], events: vec![Event::CouponsExpired(number, until)] })
 }

@@ -72,7 +72,9 @@ pub fn decide<V: View + ?Sized>(scene: Scene<'_, V>, command: &Command) -> Decid
         Command::Reverse(reverse) => reverse::reverse(scene, reverse),
         Command::VoidCoupon(coupon, reason) => claim::void_coupon(scene, *coupon, reason),
         Command::StartOperation(operation) => bulk::start_operation(scene, operation),
-        Command::ImportChunk(operation, chunk, rows, last) => bulk::import_chunk(scene, *operation, *chunk, rows, *last),
+        Command::ImportChunk(operation, chunk, rows, last) => {
+            bulk::import_chunk(scene, *operation, *chunk, rows, *last)
+        }
         Command::SendChunk(operation, chunk, rows, last) => bulk::send_chunk(scene, *operation, *chunk, rows, *last),
         Command::ExpireLock(lock) => redeem::expire_lock(scene, *lock),
         Command::ExpireCoupons(stock, until) => lifecycle::expire_coupons(scene, *stock, *until),

@@ -15,10 +15,7 @@ pub(super) fn open_merchant<V: View + ?Sized>(scene: Scene<'_, V>, profile: &Mer
     if scene.view.merchant_row(scene.merchant, scene.merchant).is_some() {
         return Ok(Proposal::default());
     }
-    Ok(Proposal {
-        guards: vec![Guard::Absent(Entity::Merchant)],
-        events: vec![Event::MerchantOpened(profile.clone())],
-    })
+    Ok(Proposal { guards: vec![Guard::Absent(Entity::Merchant)], events: vec![Event::MerchantOpened(profile.clone())] })
 }
 
 pub(super) fn set_quotas<V: View + ?Sized>(scene: Scene<'_, V>, of: MerchantId, quotas: Quotas) -> Decided {

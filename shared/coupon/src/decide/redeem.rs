@@ -285,10 +285,7 @@ pub(super) fn release_lock<V: View + ?Sized>(
 ) -> Decided {
     let row = scene.view.lock(scene.merchant, number).ok_or(Rejection::LockNotFound)?;
     alive(scene, row, token)?;
-    Ok(Proposal {
-        guards: vec![Guard::LockToken(number, token)],
-        events: vec![Event::LockReleased(number, reason)],
-    })
+    Ok(Proposal { guards: vec![Guard::LockToken(number, token)], events: vec![Event::LockReleased(number, reason)] })
 }
 
 /// A tick: nothing to do when the lock ended otherwise.

@@ -25,13 +25,7 @@ impl<R: Rows> Scope<'_, R> {
             self.with_counts(part.stock, |counts, _| counts.discount_held += part.discount);
         }
         self.join_order(&lock.order.id, number, true, &lock.parts);
-        let row = LockRow {
-            version: number,
-            lock: lock.clone(),
-            created_at: self.at.time,
-            end: None,
-            day,
-        };
+        let row = LockRow { version: number, lock: lock.clone(), created_at: self.at.time, end: None, day };
         self.rows.put(Key::Lock(self.merchant, number), Row::Lock(Arc::new(row)));
     }
 
@@ -105,12 +99,20 @@ impl<R: Rows> Scope<'_, R> {
         let limits = row.profile.limits;
         if let (Some(user), true) = (user, limits.user_day_redemptions.is_some()) {
             let mut counts = self.rows.user_counts(self.merchant, stock, user).copied().unwrap_or_default();
-            if uses > 0 { counts.day_redemptions.add(day, n) } else { counts.day_redemptions.take(day, n) }
+            if uses > 0 {
+                counts.day_redemptions.add(day, n)
+            } else {
+                counts.day_redemptions.take(day, n)
+            }
             self.rows.put(Key::UserCounts(self.merchant, stock, user), Row::UserCounts(counts));
         }
         if let (Some(store), true) = (store, limits.store_day_redemptions.is_some()) {
             let mut count = self.rows.store_counts(self.merchant, stock, store).copied().unwrap_or_default();
-            if uses > 0 { count.add(day, n) } else { count.take(day, n) }
+            if uses > 0 {
+                count.add(day, n)
+            } else {
+                count.take(day, n)
+            }
             self.rows.put(Key::StoreCounts(self.merchant, stock, store), Row::StoreCounts(count));
         }
     }

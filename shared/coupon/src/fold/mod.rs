@@ -17,10 +17,10 @@ use crate::record::{Cancel, Entry, Fence, GuardKind, Record, RequestKey};
 use crate::state::{Done, Key, Read, RequestOutcome, RequestRow, Row, Rows, live_request, oldest_stamp, stamp};
 use crate::terms::{Millis, Zone};
 
-pub use guard::{counter_and_limit, entity_version};
-pub use shelf::find_coupon;
 pub(crate) use guard::lock_end;
+pub use guard::{counter_and_limit, entity_version};
 pub(crate) use shelf::Place;
+pub use shelf::find_coupon;
 
 /// Where a record stands in its shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,8 +147,7 @@ fn put_refusal<R: Rows>(rows: &mut R, key: RequestKey, refusal: u16, at: At) {
 }
 
 fn put_request<R: Rows>(rows: &mut R, key: RequestKey, outcome: RequestOutcome, at: At) {
-    let (fences, refusal) =
-        live_request(rows, at.shard, key, at.time).map_or((0, 0), |row| (row.fences, row.refusal));
+    let (fences, refusal) = live_request(rows, at.shard, key, at.time).map_or((0, 0), |row| (row.fences, row.refusal));
     let row = RequestRow { stamp: stamp(at.time), fences, refusal, outcome };
     rows.put(Key::Request(at.shard, key), Row::Request(row));
 }

@@ -56,12 +56,7 @@ impl<R: Rows> Scope<'_, R> {
     }
 
     /// Uses up a coupon's part; whose it is, and its redemption before this one.
-    fn use_coupon(
-        &mut self,
-        number: u64,
-        part: &Part,
-        actor: Option<Pseudonym>,
-    ) -> (Option<Pseudonym>, Option<u64>) {
+    fn use_coupon(&mut self, number: u64, part: &Part, actor: Option<Pseudonym>) -> (Option<Pseudonym>, Option<u64>) {
         let Some(mut coupon) = self.coupon(part.coupon) else { return (None, None) };
         let earlier = coupon.redemption;
         let before = Place::of(&coupon);

@@ -214,10 +214,8 @@ impl<R: Rows> Scope<'_, R> {
                 continue;
             }
             for number in range.start.max(cursor)..range.start + range.count {
-                let free = self
-                    .rows
-                    .coupon_row(self.merchant, number)
-                    .is_none_or(|row| row.state == CouponState::Available);
+                let free =
+                    self.rows.coupon_row(self.merchant, number).is_none_or(|row| row.state == CouponState::Available);
                 if free {
                     self.with_counts(stock, |counts, _| counts.cursor = number + 1);
                     return Some(number);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::event::{ApiKey, CodesMade, MerchantProfile, Quotas, StockProfile, StockState, StoreProfile};
+use crate::event::{ApiKey, CodesMade, MerchantProfile, Quotas, StockProfile, StoreProfile};
 use crate::fold::Scope;
 use crate::id::MerchantId;
 use crate::state::{Batch, Counts, Key, KeyRow, Merchant, OperationRow, Range, Read, Row, Rows, Stock};
@@ -30,8 +30,7 @@ impl<R: Rows> Scope<'_, R> {
     }
 
     pub(super) fn api_key_created(&mut self, key: &ApiKey) {
-        let row =
-            KeyRow { key: key.clone(), created_at: self.at.time, ends_at: None, version: self.at.sequence };
+        let row = KeyRow { key: key.clone(), created_at: self.at.time, ends_at: None, version: self.at.sequence };
         let hash = crate::hash::id_hash(&key.key_id);
         self.rows.put(Key::ApiKey(self.merchant, hash), Row::ApiKey(Arc::new(row)));
     }
@@ -47,14 +46,7 @@ impl<R: Rows> Scope<'_, R> {
     }
 
     pub(super) fn stock_created(&mut self, profile: &StockProfile) {
-        let row = Stock {
-            version: self.at.sequence,
-            previous: 0,
-            created_at: self.at.time,
-            state: StockState::Draft,
-            redemptions_stopped: false,
-            profile: profile.clone(),
-        };
+        let row = Stock::draft(profile.clone(), self.at.sequence, self.at.time);
         self.rows.put(Key::Stock(self.merchant, self.at.sequence), Row::Stock(Arc::new(row)));
         self.rows.put(Key::Counts(self.merchant, self.at.sequence), Row::Counts(Counts::default()));
     }

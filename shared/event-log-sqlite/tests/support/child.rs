@@ -28,10 +28,7 @@ const PADDING: usize = 4000;
 const PROPOSERS: u64 = 4;
 
 pub(crate) fn options() -> Options {
-    Options {
-        partitions: PARTITIONS,
-        ..Options::default()
-    }
+    Options { partitions: PARTITIONS, ..Options::default() }
 }
 
 /// A command that appends to the log at `path`, with batches numbered from `first` on, for ever.

@@ -13,22 +13,12 @@ use rusqlite::Connection;
 
 /// A record of the ledger with `payload`.
 pub(crate) fn record(partition: u32, payload: &[u8]) -> Entry {
-    let header = Header {
-        realm: Realm::Live,
-        record_type: 1,
-        semantics: 1,
-        shard: 0,
-        original_time_ms: None,
-    };
+    let header = Header { realm: Realm::Live, record_type: 1, semantics: 1, shard: 0, original_time_ms: None };
     let mut out = Vec::new();
     envelope::seal(&mut out, &header, |buffer| {
         buffer.extend_from_slice(payload);
     });
-    Entry {
-        topic: Topic::Ledger,
-        partition,
-        bytes: Bytes::from(out),
-    }
+    Entry { topic: Topic::Ledger, partition, bytes: Bytes::from(out) }
 }
 
 /// Appends and waits for the answer.

@@ -5,18 +5,14 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use super::{
-    DEADLINE, Fixture, Mark, append, append_durably, batch, entry, expect_durable, marks, marks_of,
-    read_all,
-};
+use super::{DEADLINE, Fixture, Mark, append, append_durably, batch, entry, expect_durable, marks, marks_of, read_all};
 use crate::{EventLog, Topic};
 
 /// Records stand in a partition in the order in which one proposer appended them.
 pub fn appends_in_order(fixture: &impl Fixture) {
     let log = fixture.open();
-    let answers: Vec<_> = (0..50)
-        .map(|number| append(&*log, batch(0, number, 3)).expect("the queue takes the batch"))
-        .collect();
+    let answers: Vec<_> =
+        (0..50).map(|number| append(&*log, batch(0, number, 3)).expect("the queue takes the batch")).collect();
     answers.iter().for_each(expect_durable);
     let expected: Vec<Mark> = (0..50).flat_map(|number| marks(0, number, 3)).collect();
     assert_eq!(marks_of(&*log, Topic::Ledger, 0), expected);
@@ -33,11 +29,7 @@ pub fn times_never_decrease(fixture: &impl Fixture) {
         log.close();
     }
     for record in read_all(&*fixture.open(), Topic::Ledger, 0) {
-        assert!(
-            record.append_time_ms >= last_ms,
-            "time went back at {}",
-            record.offset
-        );
+        assert!(record.append_time_ms >= last_ms, "time went back at {}", record.offset);
         last_ms = record.append_time_ms;
     }
     assert!(last_ms > 0, "the time is in milliseconds since 1970");
@@ -145,10 +137,7 @@ pub fn reads_from_any_position(fixture: &impl Fixture) {
     // Half of what is read now may still be in memory, the other half not.
     append_durably(&*log, batch(0, 1, 40));
     let all = read_all(&*log, Topic::Ledger, 0);
-    assert_eq!(
-        log.read(Topic::Ledger, 0, 35, 10).as_deref(),
-        Ok(&all[35..45])
-    );
+    assert_eq!(log.read(Topic::Ledger, 0, 35, 10).as_deref(), Ok(&all[35..45]));
 }
 
 fn check_reads(log: &dyn EventLog) {
@@ -170,9 +159,7 @@ pub fn topics_are_apart(fixture: &impl Fixture) {
     let log = fixture.open();
     let places = Topic::ALL.into_iter().zip([0, 1, 0]);
     let marked: Vec<_> = places.zip(marks(0, 0, 3)).collect();
-    let entries = marked
-        .iter()
-        .map(|((topic, partition), mark)| entry(*topic, *partition, *mark));
+    let entries = marked.iter().map(|((topic, partition), mark)| entry(*topic, *partition, *mark));
     append_durably(&*log, entries.collect());
     for ((topic, partition), mark) in marked {
         assert_eq!(marks_of(&*log, topic, partition), [mark]);

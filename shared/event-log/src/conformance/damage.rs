@@ -28,12 +28,7 @@ pub fn damage_is_not_skipped(fixture: &impl Fixture) {
         assert_eq!(before.len() as Offset, DAMAGED - from);
     }
     match read(DAMAGED, 100) {
-        Err(ReadError::Damaged {
-            topic,
-            partition,
-            offset,
-            reason,
-        }) => {
+        Err(ReadError::Damaged { topic, partition, offset, reason }) => {
             assert_eq!((topic, partition, offset), (Topic::Ledger, 0, DAMAGED));
             assert!(!reason.is_empty(), "damage without a reason");
         }

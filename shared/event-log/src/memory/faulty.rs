@@ -84,19 +84,14 @@ impl FaultyLog {
             wakers: Vec::new(),
             closed: vec![false],
         };
-        Self {
-            state: Mutex::new(state),
-        }
+        Self { state: Mutex::new(state) }
     }
 
     /// A handle for one more proposer.
     pub fn proposer(self: &Arc<Self>) -> Arc<Proposer> {
         let mut state = self.state.lock();
         state.closed.push(false);
-        Arc::new(Proposer {
-            log: Arc::clone(self),
-            id: (state.closed.len() - 1) as u32,
-        })
+        Arc::new(Proposer { log: Arc::clone(self), id: (state.closed.len() - 1) as u32 })
     }
 
     /// Decides what becomes of one batch in flight; false when there was none. Under delays a step
@@ -169,11 +164,7 @@ impl FaultyLog {
         if state.rng.random_bool(refuse) {
             return Err(AppendError::Full);
         }
-        state.flights.push(Flight {
-            proposer,
-            entries,
-            ack: Some(ack),
-        });
+        state.flights.push(Flight { proposer, entries, ack: Some(ack) });
         Ok(())
     }
 
@@ -206,8 +197,7 @@ impl Proposer {
         let own = flights.filter(|flight| flight.proposer == self.id);
         let acks: Vec<Ack> = own.filter_map(|flight| flight.ack.take()).collect();
         let wakers = mem::take(&mut state.wakers);
-        let (dead, alive): (Vec<_>, Vec<_>) =
-            wakers.into_iter().partition(|(id, _)| *id == self.id);
+        let (dead, alive): (Vec<_>, Vec<_>) = wakers.into_iter().partition(|(id, _)| *id == self.id);
         state.wakers = alive;
         // What they own is dropped after the lock, as it may use the log.
         drop(state);
@@ -233,18 +223,11 @@ impl State {
             return Effects::unknown(ack, "the answer was lost", landed);
         }
         if self.chance(self.faults.tear) && self.tear(at) {
-            return Effects {
-                answer: None,
-                landed: true,
-            };
+            return Effects { answer: None, landed: true };
         }
         if self.chance(self.faults.duplicate) {
             let original = &self.flights[at];
-            let again = Flight {
-                proposer: original.proposer,
-                entries: original.entries.clone(),
-                ack: None,
-            };
+            let again = Flight { proposer: original.proposer, entries: original.entries.clone(), ack: None };
             self.flights.push(again);
         }
         self.land(at)
@@ -262,10 +245,7 @@ impl State {
     fn land(&mut self, at: usize) -> Effects {
         let flight = self.flights.remove(at);
         self.store.push(flight.entries, self.time_ms);
-        Effects {
-            answer: flight.ack.map(|ack| (ack, Ok(()))),
-            landed: true,
-        }
+        Effects { answer: flight.ack.map(|ack| (ack, Ok(()))), landed: true }
     }
 
     /// Lands the records of the batch's first partition; false when it has no other.
@@ -276,9 +256,8 @@ impl State {
         };
         let place = (first.topic, first.partition);
         let whole = mem::take(entries);
-        let (now, later): (Vec<_>, Vec<_>) = whole
-            .into_iter()
-            .partition(|entry| (entry.topic, entry.partition) == place);
+        let (now, later): (Vec<_>, Vec<_>) =
+            whole.into_iter().partition(|entry| (entry.topic, entry.partition) == place);
         if later.is_empty() {
             *entries = now;
             return false;
@@ -292,10 +271,7 @@ impl State {
 impl Effects {
     fn unknown(ack: Option<Ack>, reason: &str, landed: bool) -> Self {
         let result = Err(AppendError::OutcomeUnknown(reason.to_owned()));
-        Self {
-            answer: ack.map(|ack| (ack, result)),
-            landed,
-        }
+        Self { answer: ack.map(|ack| (ack, result)), landed }
     }
 }
 
@@ -308,13 +284,7 @@ impl EventLog for FaultyLog {
         self.append_as(0, entries, ack)
     }
 
-    fn read(
-        &self,
-        topic: Topic,
-        partition: u32,
-        from: Offset,
-        max: usize,
-    ) -> Result<Vec<Stored>, ReadError> {
+    fn read(&self, topic: Topic, partition: u32, from: Offset, max: usize) -> Result<Vec<Stored>, ReadError> {
         self.state.lock().store.read(topic, partition, from, max)
     }
 
@@ -340,13 +310,7 @@ impl EventLog for Proposer {
         self.log.append_as(self.id, entries, ack)
     }
 
-    fn read(
-        &self,
-        topic: Topic,
-        partition: u32,
-        from: Offset,
-        max: usize,
-    ) -> Result<Vec<Stored>, ReadError> {
+    fn read(&self, topic: Topic, partition: u32, from: Offset, max: usize) -> Result<Vec<Stored>, ReadError> {
         self.log.read(topic, partition, from, max)
     }
 

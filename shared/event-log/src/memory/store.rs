@@ -40,12 +40,7 @@ impl Store {
     /// Panics when an entry names a partition that does not exist, as the port says.
     pub(super) fn check(&self, entries: &[Entry]) {
         for entry in entries {
-            assert!(
-                entry.partition < self.partitions,
-                "there is no partition {}/{}",
-                entry.topic,
-                entry.partition
-            );
+            assert!(entry.partition < self.partitions, "there is no partition {}/{}", entry.topic, entry.partition);
         }
     }
 
@@ -80,18 +75,9 @@ impl Store {
     }
 
     /// Inverts one byte; readers that hold the old bytes keep them.
-    pub(super) fn flip_byte(
-        &mut self,
-        topic: Topic,
-        partition: u32,
-        offset: Offset,
-        byte: usize,
-    ) -> bool {
+    pub(super) fn flip_byte(&mut self, topic: Topic, partition: u32, offset: Offset, byte: usize) -> bool {
         let at = self.index(topic, partition);
-        let record = self
-            .rows
-            .get_mut(at)
-            .and_then(|rows| rows.get_mut(offset as usize));
+        let record = self.rows.get_mut(at).and_then(|rows| rows.get_mut(offset as usize));
         let Some(record) = record.filter(|record| !record.bytes.is_empty()) else {
             return false;
         };

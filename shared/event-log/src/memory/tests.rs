@@ -33,32 +33,15 @@ impl Fixture for InMemory {
 
 crate::conformance_suite!(InMemory(MemoryLog::new(2)));
 
-const ALL_FAULTS: Faults = Faults {
-    delay: 0.3,
-    duplicate: 0.1,
-    drop_answer: 0.1,
-    lose: 0.05,
-    tear: 0.2,
-    refuse: 0.05,
-};
+const ALL_FAULTS: Faults = Faults { delay: 0.3, duplicate: 0.1, drop_answer: 0.1, lose: 0.05, tear: 0.2, refuse: 0.05 };
 
 fn record(partition: u32, number: u32) -> Entry {
-    let header = Header {
-        realm: Realm::Live,
-        record_type: 1,
-        semantics: 1,
-        shard: 0,
-        original_time_ms: None,
-    };
+    let header = Header { realm: Realm::Live, record_type: 1, semantics: 1, shard: 0, original_time_ms: None };
     let mut out = Vec::new();
     envelope::seal(&mut out, &header, |payload| {
         payload.extend_from_slice(&number.to_le_bytes());
     });
-    Entry {
-        topic: Topic::Ledger,
-        partition,
-        bytes: Bytes::from(out),
-    }
+    Entry { topic: Topic::Ledger, partition, bytes: Bytes::from(out) }
 }
 
 fn numbers(log: &dyn EventLog, partition: u32) -> Vec<u32> {
@@ -97,11 +80,7 @@ fn run(seed: u64) -> (Vec<u32>, Vec<Answer>, [Vec<u32>; 2]) {
     }
     while log.step() {}
     let answers = answers.lock().clone();
-    (
-        taken,
-        answers,
-        [0, 1].map(|partition| numbers(&*log, partition)),
-    )
+    (taken, answers, [0, 1].map(|partition| numbers(&*log, partition)))
 }
 
 #[test]
@@ -121,10 +100,7 @@ fn answers_tell_the_truth() {
         assert_eq!(answered, taken, "not answered exactly once, seed {seed}");
         for (number, answer) in answers {
             let missing = history.iter().any(|records| !records.contains(&number));
-            assert!(
-                answer.is_err() || !missing,
-                "{number} is missing, seed {seed}"
-            );
+            assert!(answer.is_err() || !missing, "{number} is missing, seed {seed}");
         }
     }
 }
@@ -195,8 +171,7 @@ fn the_clock_may_go_back_and_times_do_not() {
     let log = FaultyLog::new(1, 0, Faults::default());
     for (number, time_ms) in [(0, 100), (1, 50), (2, 200)] {
         log.set_time_ms(time_ms);
-        log.append(vec![record(0, number)], Box::new(|_| ()))
-            .expect("no refusals");
+        log.append(vec![record(0, number)], Box::new(|_| ())).expect("no refusals");
         log.settle();
     }
     let records = log.read(Topic::Ledger, 0, 0, 10).expect("a sound log");
@@ -207,14 +182,11 @@ fn the_clock_may_go_back_and_times_do_not() {
 #[test]
 fn a_flipped_byte_is_damage() {
     let log = FaultyLog::new(1, 0, Faults::default());
-    log.append(vec![record(0, 1), record(0, 2)], Box::new(|_| ()))
-        .expect("no refusals");
+    log.append(vec![record(0, 1), record(0, 2)], Box::new(|_| ())).expect("no refusals");
     log.settle();
     assert!(log.flip_byte(Topic::Ledger, 0, 1, 3));
     assert!(!log.flip_byte(Topic::Ledger, 0, 2, 3));
-    let before = log
-        .read(Topic::Ledger, 0, 0, 10)
-        .expect("what is before it");
+    let before = log.read(Topic::Ledger, 0, 0, 10).expect("what is before it");
     assert_eq!(before.len(), 1);
     assert!(log.read(Topic::Ledger, 0, 1, 10).is_err());
 }

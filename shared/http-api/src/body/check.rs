@@ -15,9 +15,7 @@ impl Check {
 
     /// The field must fulfil the condition: `.field("/total", total <= 100, "must be at most 100")`.
     pub fn field(self, pointer: &str, holds: bool, what: &str) -> Self {
-        self.refuse(holds, || {
-            Problem::new(Code::InvalidField, format!("{pointer} {what}.")).pointer(pointer)
-        })
+        self.refuse(holds, || Problem::new(Code::InvalidField, format!("{pointer} {what}.")).pointer(pointer))
     }
 
     /// The same for a field whose pointer is costly to make.
@@ -30,27 +28,15 @@ impl Check {
 
     /// The field must be there.
     pub fn present(self, pointer: &str, holds: bool) -> Self {
-        self.refuse(holds, || {
-            Problem::new(Code::MissingField, format!("{pointer} is required.")).pointer(pointer)
-        })
+        self.refuse(holds, || Problem::new(Code::MissingField, format!("{pointer} is required.")).pointer(pointer))
     }
 
     /// The text must have between so many and so many characters.
-    pub fn length(
-        self,
-        pointer: &str,
-        text: &str,
-        bounds: std::ops::RangeInclusive<usize>,
-    ) -> Self {
+    pub fn length(self, pointer: &str, text: &str, bounds: std::ops::RangeInclusive<usize>) -> Self {
         // Characters are never more than bytes and at least a quarter of them, so that long texts are not counted out.
-        let holds =
-            text.len() <= bounds.end().saturating_mul(4) && bounds.contains(&text.chars().count());
+        let holds = text.len() <= bounds.end().saturating_mul(4) && bounds.contains(&text.chars().count());
         self.refuse(holds, || {
-            let detail = format!(
-                "{pointer} must have {} to {} characters.",
-                bounds.start(),
-                bounds.end()
-            );
+            let detail = format!("{pointer} must have {} to {} characters.", bounds.start(), bounds.end());
             Problem::new(Code::InvalidField, detail).pointer(pointer)
         })
     }
@@ -80,21 +66,10 @@ mod tests {
             .present("/later", false)
             .done()
             .expect_err("fails");
-        assert_eq!(
-            (problem.code, problem.pointer.as_deref()),
-            (Code::InvalidField, Some("/total"))
-        );
+        assert_eq!((problem.code, problem.pointer.as_deref()), (Code::InvalidField, Some("/total")));
         assert_eq!(problem.detail, "/total must be 1 to 100.");
-        assert_eq!(
-            Check::new().length("/name", "满100减20", 1..=7).done(),
-            Ok(())
-        );
+        assert_eq!(Check::new().length("/name", "满100减20", 1..=7).done(), Ok(()));
         assert!(Check::new().length("/name", "", 1..=7).done().is_err());
-        assert!(
-            Check::new()
-                .length("/name", &"x".repeat(100), 1..=7)
-                .done()
-                .is_err()
-        );
+        assert!(Check::new().length("/name", &"x".repeat(100), 1..=7).done().is_err());
     }
 }

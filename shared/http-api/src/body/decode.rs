@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, Expected, IntoDeserializer, MapAccess,
-    SeqAccess, Unexpected, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -41,24 +41,14 @@ impl Error for Refusal {
     fn custom<T: fmt::Display>(message: T) -> Self {
         let message = message.to_string();
         // A flattened struct reports its unknown fields only as text.
-        match message
-            .strip_prefix("unknown field `")
-            .and_then(|rest| rest.split('`').next())
-        {
-            Some(field) => Self::Unknown {
-                field: field.to_owned(),
-                expected: String::new(),
-            },
+        match message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
+            Some(field) => Self::Unknown { field: field.to_owned(), expected: String::new() },
             None => Self::Invalid(message),
         }
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::Invalid(format!(
-            "must be {}, not {}",
-            words(expected),
-            kind(unexpected)
-        ))
+        Self::Invalid(format!("must be {}, not {}", words(expected), kind(unexpected)))
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -70,10 +60,7 @@ impl Error for Refusal {
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self::Unknown {
-            field: field.to_owned(),
-            expected: expected.join(", "),
-        }
+        Self::Unknown { field: field.to_owned(), expected: expected.join(", ") }
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -100,9 +87,7 @@ fn words(expected: &dyn Expected) -> String {
         "a sequence" => "an array".to_owned(),
         "a map" => "an object".to_owned(),
         "a boolean" => "true or false".to_owned(),
-        other if other.starts_with("struct ") || other.starts_with("internally tagged enum ") => {
-            "an object".to_owned()
-        }
+        other if other.starts_with("struct ") || other.starts_with("internally tagged enum ") => "an object".to_owned(),
         other if other.starts_with("enum ") => "a string".to_owned(),
         other => other.to_owned(),
     }
@@ -166,10 +151,7 @@ impl<'de> Deserializer<'de> for &'de Node<'_> {
             Node::Float(value) => visitor.visit_f64(*value),
             Node::Text(text) | Node::Param(text) => visitor.visit_borrowed_str(text),
             Node::Array(items) => visitor.visit_seq(Items(items.iter())),
-            Node::Object(fields) => visitor.visit_map(Fields {
-                rest: fields.iter(),
-                value: None,
-            }),
+            Node::Object(fields) => visitor.visit_map(Fields { rest: fields.iter(), value: None }),
         }
     }
 
@@ -196,11 +178,7 @@ impl<'de> Deserializer<'de> for &'de Node<'_> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Refusal> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -223,18 +201,11 @@ impl<'de> Deserializer<'de> for &'de Node<'_> {
         visitor: V,
     ) -> Result<V::Value, Refusal> {
         match self {
-            Node::Text(text) | Node::Param(text) => visitor.visit_enum(Variant {
-                name: text,
-                value: None,
-            }),
-            Node::Object(fields) if fields.len() == 1 => visitor.visit_enum(Variant {
-                name: &fields[0].0,
-                value: Some(&fields[0].1),
-            }),
-            _ => Err(Refusal::invalid_type(
-                self.unexpected(),
-                &"a string, or an object with one field",
-            )),
+            Node::Text(text) | Node::Param(text) => visitor.visit_enum(Variant { name: text, value: None }),
+            Node::Object(fields) if fields.len() == 1 => {
+                visitor.visit_enum(Variant { name: &fields[0].0, value: Some(&fields[0].1) })
+            }
+            _ => Err(Refusal::invalid_type(self.unexpected(), &"a string, or an object with one field")),
         }
     }
 
@@ -252,10 +223,7 @@ struct Items<'de, 'a>(std::slice::Iter<'de, Node<'a>>);
 impl<'de> SeqAccess<'de> for Items<'de, '_> {
     type Error = Refusal;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Refusal> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Refusal> {
         self.0.next().map(|item| seed.deserialize(item)).transpose()
     }
 
@@ -272,24 +240,16 @@ struct Fields<'de, 'a> {
 impl<'de> MapAccess<'de> for Fields<'de, '_> {
     type Error = Refusal;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Refusal> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Refusal> {
         let Some((key, value)) = self.rest.next() else {
             return Ok(None);
         };
         self.value = Some(value);
-        seed.deserialize(BorrowedStrDeserializer::new(key))
-            .map(Some)
+        seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refusal> {
-        seed.deserialize(
-            self.value
-                .take()
-                .ok_or_else(|| Refusal::custom("a value was asked for before its key"))?,
-        )
+        seed.deserialize(self.value.take().ok_or_else(|| Refusal::custom("a value was asked for before its key"))?)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -306,10 +266,7 @@ impl<'de, 'a> EnumAccess<'de> for Variant<'de, 'a> {
     type Error = Refusal;
     type Variant = Content<'de, 'a>;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(
-        self,
-        seed: V,
-    ) -> Result<(V::Value, Content<'de, 'a>), Refusal> {
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Content<'de, 'a>), Refusal> {
         let variant = seed.deserialize(self.name.into_deserializer())?;
         Ok((variant, Content(self.value)))
     }
@@ -319,9 +276,7 @@ struct Content<'de, 'a>(Option<&'de Node<'a>>);
 
 impl<'de, 'a> Content<'de, 'a> {
     fn value(&self) -> Result<&'de Node<'a>, Refusal> {
-        self.0.ok_or_else(|| {
-            Refusal::Invalid("must be an object with one field, not a string".to_owned())
-        })
+        self.0.ok_or_else(|| Refusal::Invalid("must be an object with one field, not a string".to_owned()))
     }
 }
 
@@ -331,9 +286,7 @@ impl<'de> VariantAccess<'de> for Content<'de, '_> {
     fn unit_variant(self) -> Result<(), Refusal> {
         match self.0 {
             None | Some(Node::Null) => Ok(()),
-            Some(_) => Err(Refusal::Invalid(
-                "must be a string, not an object".to_owned(),
-            )),
+            Some(_) => Err(Refusal::Invalid("must be a string, not an object".to_owned())),
         }
     }
 
@@ -341,19 +294,11 @@ impl<'de> VariantAccess<'de> for Content<'de, '_> {
         seed.deserialize(self.value()?)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(
-        self,
-        length: usize,
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Refusal> {
         self.value()?.deserialize_tuple(length, visitor)
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
         self.value()?.deserialize_struct("", fields, visitor)
     }
 }

@@ -30,22 +30,13 @@ pub fn parse<T: DeserializeOwned>(json: &[u8], target: (&str, &str)) -> Result<P
     let body = decode(&node, "")?;
     let mut canonical = Vec::with_capacity(json.len());
     node.canonical(&mut canonical, Some("context"));
-    Ok(Parsed {
-        body,
-        fingerprint: fingerprint(target, &canonical),
-    })
+    Ok(Parsed { body, fingerprint: fingerprint(target, &canonical) })
 }
 
 /// The fingerprint of a request whose body is taken as it is.
 pub fn fingerprint((method, path_and_query): (&str, &str), body: &[u8]) -> [u8; 16] {
     let mut hash = Sha256::new();
-    for piece in [
-        method.as_bytes(),
-        b"\n",
-        path_and_query.as_bytes(),
-        b"\n",
-        body,
-    ] {
+    for piece in [method.as_bytes(), b"\n", path_and_query.as_bytes(), b"\n", body] {
         hash.update(piece);
     }
     let digest: [u8; 32] = hash.finalize().into();
@@ -54,10 +45,7 @@ pub fn fingerprint((method, path_and_query): (&str, &str), body: &[u8]) -> [u8; 
 
 fn document(json: &[u8]) -> Result<Node<'_>> {
     if json.is_empty() {
-        return Err(Problem::new(
-            Code::MalformedJson,
-            "The body is empty; a JSON object is expected.",
-        ));
+        return Err(Problem::new(Code::MalformedJson, "The body is empty; a JSON object is expected."));
     }
     let node = Node::parse(json).map_err(|error| malformed(&error))?;
     let mut path = Vec::new();
@@ -72,36 +60,26 @@ fn document(json: &[u8]) -> Result<Node<'_>> {
 
 fn malformed(error: &serde_json::Error) -> Problem {
     let text = error.to_string();
-    let what = text
-        .rsplit_once(" at line ")
-        .map_or(text.as_str(), |(what, _)| what);
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
     let detail = format!("Line {}, column {}: {what}.", error.line(), error.column());
-    Problem::new(Code::MalformedJson, detail)
-        .with("line", error.line())
-        .with("column", error.column())
+    Problem::new(Code::MalformedJson, detail).with("line", error.line()).with("column", error.column())
 }
 
 fn invalid(pointer: String, what: &str) -> Problem {
-    let name = if pointer.is_empty() {
-        "The body"
-    } else {
-        pointer.as_str()
-    };
+    let name = if pointer.is_empty() { "The body" } else { pointer.as_str() };
     Problem::new(Code::InvalidField, format!("{name} {what}.")).pointer(pointer)
 }
 
 /// Turns a document into a request. Where it fails it is read a second time with its path tracked, so that sound
 /// requests do not pay for the pointers of others.
 fn decode<T: DeserializeOwned>(node: &Node<'_>, prefix: &str) -> Result<T> {
-    T::deserialize(node).map_err(
-        |first| match serde_path_to_error::deserialize::<_, T>(node) {
-            Ok(_) => refused(node, prefix, Vec::new(), first),
-            Err(error) => {
-                let path = existing(node, error.path());
-                refused(node, prefix, path, error.into_inner())
-            }
-        },
-    )
+    T::deserialize(node).map_err(|first| match serde_path_to_error::deserialize::<_, T>(node) {
+        Ok(_) => refused(node, prefix, Vec::new(), first),
+        Err(error) => {
+            let path = existing(node, error.path());
+            refused(node, prefix, path, error.into_inner())
+        }
+    })
 }
 
 /// The parts of a path as far as the document has them: beyond that, serde names its own inventions.
@@ -135,16 +113,8 @@ fn refused(node: &Node<'_>, prefix: &str, mut path: Vec<String>, refusal: Refusa
                 path = located(node, path, &field);
             }
             let pointer = pointer(prefix, &path);
-            let known = if expected.is_empty() {
-                String::new()
-            } else {
-                format!(" Known here: {expected}.")
-            };
-            Problem::new(
-                Code::UnknownField,
-                format!("{pointer} is not a field of this call.{known}"),
-            )
-            .pointer(pointer)
+            let known = if expected.is_empty() { String::new() } else { format!(" Known here: {expected}.") };
+            Problem::new(Code::UnknownField, format!("{pointer} is not a field of this call.{known}")).pointer(pointer)
         }
     }
 }
@@ -162,13 +132,8 @@ fn located(node: &Node<'_>, mut path: Vec<String>, field: &str) -> Vec<String> {
             here.pop();
         };
         match node {
-            Node::Array(items) => items
-                .iter()
-                .enumerate()
-                .for_each(|(i, item)| step(i.to_string(), item)),
-            Node::Object(fields) => fields
-                .iter()
-                .for_each(|(key, value)| step(key.to_string(), value)),
+            Node::Array(items) => items.iter().enumerate().for_each(|(i, item)| step(i.to_string(), item)),
+            Node::Object(fields) => fields.iter().for_each(|(key, value)| step(key.to_string(), value)),
             _ => {}
         }
     }

@@ -35,10 +35,7 @@ impl<'a> Node<'a> {
     pub(super) fn at<'n>(&'n self, parts: &[String]) -> Option<&'n Self> {
         parts.iter().try_fold(self, |node, part| match node {
             Self::Array(items) => items.get(part.parse::<usize>().ok()?),
-            Self::Object(fields) => fields
-                .iter()
-                .find(|(key, _)| key == part)
-                .map(|(_, value)| value),
+            Self::Object(fields) => fields.iter().find(|(key, _)| key == part).map(|(_, value)| value),
             _ => None,
         })
     }
@@ -46,9 +43,7 @@ impl<'a> Node<'a> {
     /// The first thing that JSON allows and we do not, with where it stands: a repeated key or U+0000.
     pub(super) fn fault(&self, path: &mut Vec<String>) -> Option<&'static str> {
         match self {
-            Self::Text(text) | Self::Param(text) => {
-                text.contains('\0').then_some("must not contain U+0000")
-            }
+            Self::Text(text) | Self::Param(text) => text.contains('\0').then_some("must not contain U+0000"),
             Self::Array(items) => items.iter().enumerate().find_map(|(i, item)| {
                 path.push(i.to_string());
                 let fault = item.fault(path);
@@ -124,13 +119,9 @@ struct Seed {
 impl Seed {
     fn deeper<E: Error>(self) -> Result<Self, E> {
         if self.depth >= MAX_DEPTH {
-            return Err(E::custom(format_args!(
-                "nested deeper than {MAX_DEPTH} levels"
-            )));
+            return Err(E::custom(format_args!("nested deeper than {MAX_DEPTH} levels")));
         }
-        Ok(Self {
-            depth: self.depth + 1,
-        })
+        Ok(Self { depth: self.depth + 1 })
     }
 }
 

@@ -16,50 +16,29 @@ pub(crate) fn parse_query<T: DeserializeOwned>(query: Option<&str>) -> Result<T>
 }
 
 /// Parses the decoded parameters of a query.
-pub(crate) fn parse_fields<T: DeserializeOwned>(
-    fields: Vec<(Cow<'_, str>, Node<'_>)>,
-) -> Result<T> {
+pub(crate) fn parse_fields<T: DeserializeOwned>(fields: Vec<(Cow<'_, str>, Node<'_>)>) -> Result<T> {
     decode(&Node::Object(fields), "/query")
 }
 
 /// The parameters of a query, decoded and sorted by name.
 pub(crate) fn decode_query(query: Option<&str>) -> Result<Vec<(Cow<'_, str>, Node<'_>)>> {
     let mut fields = Vec::new();
-    for pair in query
-        .unwrap_or_default()
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-    {
+    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         if fields.len() >= MAX_PARAMETERS {
-            return Err(
-                Problem::new(Code::InvalidField, "The query has too many parameters.")
-                    .pointer("/query"),
-            );
+            return Err(Problem::new(Code::InvalidField, "The query has too many parameters.").pointer("/query"));
         }
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = decoded(name).ok_or_else(|| {
-            invalid(
-                "/query".to_owned(),
-                "has a name that is not percent-encoded UTF-8",
-            )
-        })?;
-        let value = decoded(value).ok_or_else(|| {
-            invalid(
-                pointer("/query", &[name.to_string()]),
-                "must be percent-encoded UTF-8",
-            )
-        })?;
+        let name = decoded(name)
+            .ok_or_else(|| invalid("/query".to_owned(), "has a name that is not percent-encoded UTF-8"))?;
+        let value = decoded(value)
+            .ok_or_else(|| invalid(pointer("/query", &[name.to_string()]), "must be percent-encoded UTF-8"))?;
         fields.push((name, Node::Param(value)));
     }
     fields.sort_by(|(a, _), (b, _)| a.cmp(b));
     let node = Node::Object(fields);
     let mut path = Vec::new();
     if let Some(fault) = node.fault(&mut path) {
-        let what = if fault.starts_with("stands twice") {
-            "stands twice in the query"
-        } else {
-            fault
-        };
+        let what = if fault.starts_with("stands twice") { "stands twice in the query" } else { fault };
         return Err(invalid(pointer("/query", &path), what));
     }
     match node {

@@ -62,11 +62,7 @@ const ORDER: &str = r#""order": {"id": "7", "amount": 100}"#;
 
 fn refusal(json: &str) -> (Code, String, String) {
     let problem = parse::<Request>(json.as_bytes(), TARGET).expect_err(json);
-    (
-        problem.code,
-        problem.pointer.unwrap_or("none".to_owned()),
-        problem.detail,
-    )
+    (problem.code, problem.pointer.unwrap_or("none".to_owned()), problem.detail)
 }
 
 /// Code, pointer, what the detail says, body.
@@ -120,11 +116,7 @@ fn a_pointer_leads_to_what_is_wrong() {
         };
         let json = json.replace("ORDER", ORDER);
         let (is_code, is_pointer, detail) = refusal(&json);
-        assert_eq!(
-            (is_code.as_str(), is_pointer.as_str()),
-            (code, pointer),
-            "{json}: {detail}"
-        );
+        assert_eq!((is_code.as_str(), is_pointer.as_str()), (code, pointer), "{json}: {detail}");
         assert!(detail.contains(says), "{json}: {detail}");
     }
 }
@@ -133,10 +125,7 @@ fn a_pointer_leads_to_what_is_wrong() {
 fn depth_lines_and_keys_are_looked_at_too() {
     let deep = format!("{{\"a\": {}1{}}}", "[".repeat(40), "]".repeat(40));
     let (code, _, detail) = refusal(&deep);
-    assert!(
-        code == Code::MalformedJson && detail.contains("deeper than 32"),
-        "{detail}"
-    );
+    assert!(code == Code::MalformedJson && detail.contains("deeper than 32"), "{detail}");
     let (_, _, detail) = refusal("{\n  \"a\": tru}");
     assert!(detail.contains("Line 2, column"), "{detail}");
     let (code, pointer, _) = refusal(r#"{"a\u0000": "x"}"#);
@@ -157,78 +146,30 @@ fn a_sound_body_is_read() {
         "{{{ORDER}, \"coupons\": [{{\"code\": \"A\", \"uses\": 2}}], \"state\": \"active\", \"at\": \"1970-01-01T08:00:00+08:00\",
            \"value\": {{\"sku\": \"A\", \"type\": \"gift\"}}, \"source\": {{\"code\": {{\"code\": \"满\"}}}}, \"context\": {{\"ip\": \"::1\"}}}}"
     );
-    let parsed = parse::<Request>(json.as_bytes(), TARGET)
-        .expect("sound")
-        .body;
-    assert_eq!(
-        parsed.coupons,
-        [Coupon {
-            code: "A".to_owned(),
-            uses: Some(2)
-        }]
-    );
-    assert_eq!(
-        (parsed.state, parsed.at),
-        (Some(State::Active), Some(crate::time::Timestamp(0)))
-    );
-    assert_eq!(
-        parsed.value,
-        Some(Tagged::Gift {
-            sku: "A".to_owned()
-        })
-    );
-    assert_eq!(
-        parsed.source,
-        Some(Source::Code {
-            code: "满".to_owned()
-        })
-    );
+    let parsed = parse::<Request>(json.as_bytes(), TARGET).expect("sound").body;
+    assert_eq!(parsed.coupons, [Coupon { code: "A".to_owned(), uses: Some(2) }]);
+    assert_eq!((parsed.state, parsed.at), (Some(State::Active), Some(crate::time::Timestamp(0))));
+    assert_eq!(parsed.value, Some(Tagged::Gift { sku: "A".to_owned() }));
+    assert_eq!(parsed.source, Some(Source::Code { code: "满".to_owned() }));
 }
 
 #[test]
 fn a_fingerprint_covers_what_is_asked_and_nothing_else() {
-    let of = |json: &str, target| {
-        parse::<serde_json::Value>(json.as_bytes(), target)
-            .expect("json")
-            .fingerprint
-    };
+    let of = |json: &str, target| parse::<serde_json::Value>(json.as_bytes(), target).expect("json").fingerprint;
     let base = of(r#"{"a": 1, "b": {"x": "é", "y": [1, 2]}}"#, TARGET);
-    assert_eq!(
-        of("{\"b\":{\"y\":[1,2],\"x\":\"\\u00e9\"},\n\"a\":1}", TARGET),
-        base,
-        "order and white space"
-    );
-    assert_eq!(
-        of(
-            r#"{"a": 1, "b": {"x": "é", "y": [1, 2]}, "context": {"ip": "::1"}}"#,
-            TARGET
-        ),
-        base,
-        "context"
-    );
+    assert_eq!(of("{\"b\":{\"y\":[1,2],\"x\":\"\\u00e9\"},\n\"a\":1}", TARGET), base, "order and white space");
+    assert_eq!(of(r#"{"a": 1, "b": {"x": "é", "y": [1, 2]}, "context": {"ip": "::1"}}"#, TARGET), base, "context");
     for (json, target) in [
         (r#"{"a": 2, "b": {"x": "é", "y": [1, 2]}}"#, TARGET),
         (r#"{"a": 1, "b": {"x": "é", "y": [2, 1]}}"#, TARGET),
-        (
-            r#"{"a": 1, "b": {"x": "é", "y": [1, 2], "context": 1}}"#,
-            TARGET,
-        ),
-        (
-            r#"{"a": 1, "b": {"x": "é", "y": [1, 2]}}"#,
-            ("PUT", "/v1/x"),
-        ),
-        (
-            r#"{"a": 1, "b": {"x": "é", "y": [1, 2]}}"#,
-            ("POST", "/v1/x?dry=1"),
-        ),
+        (r#"{"a": 1, "b": {"x": "é", "y": [1, 2], "context": 1}}"#, TARGET),
+        (r#"{"a": 1, "b": {"x": "é", "y": [1, 2]}}"#, ("PUT", "/v1/x")),
+        (r#"{"a": 1, "b": {"x": "é", "y": [1, 2]}}"#, ("POST", "/v1/x?dry=1")),
     ] {
         assert_ne!(of(json, target), base, "{json} {target:?}");
     }
     // Fingerprints stand in the log: this one may never change.
-    assert_eq!(
-        hex::encode(of(r#"{"b": [true, null, -1, 1.5], "a": "\n"}"#, TARGET)),
-        GOLDEN
-    );
+    assert_eq!(hex::encode(of(r#"{"b": [true, null, -1, 1.5], "a": "\n"}"#, TARGET)), GOLDEN);
     assert_eq!(
         fingerprint(TARGET, br#"{"a":"\n","b":[true,null,-1,1.5]}"#),
         of(r#"{"b": [true, null, -1, 1.5], "a": "\n"}"#, TARGET)
@@ -248,15 +189,9 @@ struct Filter {
 
 #[test]
 fn a_query_is_read_strictly() {
-    let parsed: Filter = parse_query(Some(
-        "user_id=a%20b%2B%E6%BB%A1+c&depth=3&open=true&state=draft",
-    ))
-    .expect("sound");
+    let parsed: Filter = parse_query(Some("user_id=a%20b%2B%E6%BB%A1+c&depth=3&open=true&state=draft")).expect("sound");
     assert_eq!(parsed.user_id.as_deref(), Some("a b+满 c"));
-    assert_eq!(
-        (parsed.depth, parsed.open, parsed.state),
-        (Some(3), Some(true), Some(State::Draft))
-    );
+    assert_eq!((parsed.depth, parsed.open, parsed.state), (Some(3), Some(true), Some(State::Draft)));
     assert!(parse_query::<Filter>(None).is_ok() && parse_query::<Filter>(Some("&&")).is_ok());
     for (query, code, pointer) in [
         ("usr=1", Code::UnknownField, "/query/usr"),
@@ -271,11 +206,7 @@ fn a_query_is_read_strictly() {
         ("%zz=1", Code::InvalidField, "/query"),
     ] {
         let problem = parse_query::<Filter>(Some(query)).expect_err(query);
-        assert_eq!(
-            (problem.code, problem.pointer.as_deref()),
-            (code, Some(pointer)),
-            "{query}"
-        );
+        assert_eq!((problem.code, problem.pointer.as_deref()), (code, Some(pointer)), "{query}");
     }
 }
 

@@ -12,9 +12,7 @@ use http::{HeaderName, Uri};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::headers::{
-    check_clock, check_content_type, credentials, idempotency_key, test_outcome, wrong_signature,
-};
+use super::headers::{check_clock, check_content_type, credentials, idempotency_key, test_outcome, wrong_signature};
 use super::{Call, Retained};
 use crate::arrival;
 use crate::auth::{Key, KeyDirectory};
@@ -99,12 +97,7 @@ impl Gate {
             limits,
             checks: CheckLimiter::default(),
             clock,
-            buffered: Arc::new(Semaphore::new(
-                limits
-                    .buffered_bytes
-                    .div_ceil(1024)
-                    .min(Semaphore::MAX_PERMITS),
-            )),
+            buffered: Arc::new(Semaphore::new(limits.buffered_bytes.div_ceil(1024).min(Semaphore::MAX_PERMITS))),
         }
     }
 
@@ -134,18 +127,14 @@ impl Gate {
         let test_outcome = test_outcome(&parts.headers, &caller)?;
         Ok(Call {
             caller,
-            request_id: arrival::request_id()
-                .unwrap_or_else(|| RequestId::from_headers(&parts.headers)),
+            request_id: arrival::request_id().unwrap_or_else(|| RequestId::from_headers(&parts.headers)),
             idempotency_key,
             method: parts.method,
             uri,
             body,
             test_outcome,
             received_at_ms,
-            retained: Arc::new(Retained {
-                gate: self,
-                _permit: permit,
-            }),
+            retained: Arc::new(Retained { gate: self, _permit: permit }),
         })
     }
 
@@ -154,9 +143,7 @@ impl Gate {
         let (parts, body) = request.into_parts();
         check_content_type(&parts.headers, BodyKind::Json)?;
         // Without the permit: nothing that waits for others happens between here and the answer.
-        self.read(body, self.limits.json_bytes)
-            .await
-            .map(|(body, _)| body)
+        self.read(body, self.limits.json_bytes).await.map(|(body, _)| body)
     }
 
     fn body_limit(&self, kind: BodyKind) -> usize {
@@ -169,8 +156,7 @@ impl Gate {
     fn live_key(&self, credentials: &AuthorizationHeader<'_>, now_ms: i64) -> Result<Arc<Key>> {
         let key = self.directory.find(credentials.key_id());
         let key = key.filter(|key| key.expires_at_ms.is_none_or(|end| now_ms < end));
-        let key =
-            key.ok_or_else(|| Problem::of(Code::KeyUnknown).pointer("/headers/authorization"))?;
+        let key = key.ok_or_else(|| Problem::of(Code::KeyUnknown).pointer("/headers/authorization"))?;
         if key.livemode && matches!(credentials, AuthorizationHeader::Bearer { .. }) {
             let detail = format!("Bearer authorization is for test keys; sign with {SCHEME}.");
             return Err(Problem::new(Code::TestModeOnly, detail).pointer("/headers/authorization"));
@@ -178,18 +164,13 @@ impl Gate {
         Ok(key)
     }
 
-    async fn read(
-        &self,
-        mut body: Body,
-        limit: usize,
-    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
+    async fn read(&self, mut body: Body, limit: usize) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
         let reading = async {
             let mut first: Option<Bytes> = None;
             let mut rest = BytesMut::new();
             let mut permit = None;
             while let Some(frame) = body.frame().await {
-                let frame =
-                    frame.map_err(|_| Problem::new(Code::RequestTimeout, "The body broke off."))?;
+                let frame = frame.map_err(|_| Problem::new(Code::RequestTimeout, "The body broke off."))?;
                 let Ok(data) = frame.into_data() else {
                     continue;
                 };
@@ -211,15 +192,10 @@ impl Gate {
             Ok((body, permit))
         };
         let slow = |_| {
-            let detail = format!(
-                "The body did not arrive within {} s.",
-                self.limits.read_timeout.as_secs()
-            );
+            let detail = format!("The body did not arrive within {} s.", self.limits.read_timeout.as_secs());
             Problem::new(Code::RequestTimeout, detail)
         };
-        tokio::time::timeout(self.limits.read_timeout, reading)
-            .await
-            .map_err(slow)?
+        tokio::time::timeout(self.limits.read_timeout, reading).await.map_err(slow)?
     }
 
     fn grow(&self, permit: &mut Option<OwnedSemaphorePermit>, length: usize) -> Result<()> {
@@ -231,15 +207,8 @@ impl Gate {
         if missing == 0 {
             return Ok(());
         }
-        let full = |_| {
-            Problem::new(
-                Code::Overloaded,
-                "Too many large bodies are being read at once.",
-            )
-        };
-        let more = Arc::clone(&self.buffered)
-            .try_acquire_many_owned(missing as u32)
-            .map_err(full)?;
+        let full = |_| Problem::new(Code::Overloaded, "Too many large bodies are being read at once.");
+        let more = Arc::clone(&self.buffered).try_acquire_many_owned(missing as u32).map_err(full)?;
         match permit {
             Some(permit) => permit.merge(more),
             None => *permit = Some(more),
@@ -248,53 +217,27 @@ impl Gate {
     }
 
     fn remember_nonce(&self, credentials: &AuthorizationHeader<'_>, now_ms: i64) -> Result<()> {
-        let AuthorizationHeader::Signed {
-            key_id,
-            nonce,
-            timestamp_seconds,
-            ..
-        } = credentials
-        else {
+        let AuthorizationHeader::Signed { key_id, nonce, timestamp_seconds, .. } = credentials else {
             return Ok(());
         };
-        match self
-            .nonces
-            .remember(key_id, nonce, *timestamp_seconds, now_ms.div_euclid(1000))
-        {
+        match self.nonces.remember(key_id, nonce, *timestamp_seconds, now_ms.div_euclid(1000)) {
             Seen::First => Ok(()),
             Seen::Again => Err(Problem::of(Code::NonceReused).pointer("/headers/authorization")),
-            Seen::Full => {
-                Err(Problem::new(Code::Overloaded, "The memory of nonces is full.").retry_after(10))
-            }
+            Seen::Full => Err(Problem::new(Code::Overloaded, "The memory of nonces is full.").retry_after(10)),
         }
     }
 }
 
 /// Path and query as sent.
 pub(super) fn target(uri: &Uri) -> &str {
-    uri.path_and_query()
-        .map_or("/", http::uri::PathAndQuery::as_str)
+    uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
 }
 
-fn is_signed(
-    caller: &Key,
-    credentials: &AuthorizationHeader<'_>,
-    parts: &Parts,
-    uri: &Uri,
-    body: &[u8],
-) -> bool {
+fn is_signed(caller: &Key, credentials: &AuthorizationHeader<'_>, parts: &Parts, uri: &Uri, body: &[u8]) -> bool {
     match credentials {
         AuthorizationHeader::Bearer { secret, .. } => caller.secret.matches(secret),
-        AuthorizationHeader::Signed {
-            timestamp,
-            nonce,
-            signature,
-            ..
-        } => {
-            let key = parts
-                .headers
-                .get(IDEMPOTENCY_KEY)
-                .map_or(Ok(""), |value| value.to_str());
+        AuthorizationHeader::Signed { timestamp, nonce, signature, .. } => {
+            let key = parts.headers.get(IDEMPOTENCY_KEY).map_or(Ok(""), |value| value.to_str());
             let parts = SignedParts {
                 method: parts.method.as_str(),
                 path_and_query: target(uri),
@@ -309,9 +252,5 @@ fn is_signed(
 }
 
 fn too_large(limit: usize) -> Problem {
-    Problem::new(
-        Code::BodyTooLarge,
-        format!("The body may have at most {limit} bytes."),
-    )
-    .with("limit_bytes", limit)
+    Problem::new(Code::BodyTooLarge, format!("The body may have at most {limit} bytes.")).with("limit_bytes", limit)
 }

@@ -13,20 +13,11 @@ use crate::signature::{AuthorizationHeader, TOLERANCE_SECONDS};
 use crate::time::format_ms;
 
 pub(super) fn check_content_type(headers: &HeaderMap, kind: BodyKind) -> Result<()> {
-    let given = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();
     let (fits, wanted) = match kind {
-        BodyKind::Json => (
-            essence.eq_ignore_ascii_case("application/json"),
-            "application/json",
-        ),
-        BodyKind::Upload => (
-            UploadFormat::of(essence).is_some(),
-            "text/csv or application/x-ndjson",
-        ),
+        BodyKind::Json => (essence.eq_ignore_ascii_case("application/json"), "application/json"),
+        BodyKind::Upload => (UploadFormat::of(essence).is_some(), "text/csv or application/x-ndjson"),
     };
     if fits {
         return Ok(());
@@ -36,28 +27,17 @@ pub(super) fn check_content_type(headers: &HeaderMap, kind: BodyKind) -> Result<
 }
 
 pub(super) fn credentials(headers: &HeaderMap) -> Result<AuthorizationHeader<'_>> {
-    let missing = |detail: &str| {
-        Problem::new(Code::SignatureMissing, detail).pointer("/headers/authorization")
-    };
+    let missing = |detail: &str| Problem::new(Code::SignatureMissing, detail).pointer("/headers/authorization");
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values
-        .next()
-        .ok_or_else(|| missing(Code::SignatureMissing.cause()))?;
+    let value = values.next().ok_or_else(|| missing(Code::SignatureMissing.cause()))?;
     if values.next().is_some() {
         return Err(missing("There is more than one Authorization header."));
     }
-    AuthorizationHeader::parse(
-        value
-            .to_str()
-            .map_err(|_| missing("The Authorization header is not ASCII."))?,
-    )
+    AuthorizationHeader::parse(value.to_str().map_err(|_| missing("The Authorization header is not ASCII."))?)
 }
 
 pub(super) fn check_clock(credentials: &AuthorizationHeader<'_>, now_ms: i64) -> Result<()> {
-    let AuthorizationHeader::Signed {
-        timestamp_seconds, ..
-    } = credentials
-    else {
+    let AuthorizationHeader::Signed { timestamp_seconds, .. } = credentials else {
         return Ok(());
     };
     let now_seconds = now_ms.div_euclid(1000);
@@ -92,11 +72,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyK
         return Ok(None);
     };
     if values.next().is_some() {
-        return Err(Problem::new(
-            Code::InvalidField,
-            "There is more than one Idempotency-Key.",
-        )
-        .pointer(POINTER));
+        return Err(Problem::new(Code::InvalidField, "There is more than one Idempotency-Key.").pointer(POINTER));
     }
     IdempotencyKey::parse(value.to_str().unwrap_or_default(), POINTER).map(Some)
 }

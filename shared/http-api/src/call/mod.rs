@@ -99,9 +99,7 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
-        Arc::<Gate>::from_ref(state)
-            .admit(request, BodyKind::Json)
-            .await
+        Arc::<Gate>::from_ref(state).admit(request, BodyKind::Json).await
     }
 }
 
@@ -113,20 +111,11 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
-        let essence = request
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
+        let essence = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let format = UploadFormat::of(essence.split(';').next().unwrap_or_default().trim());
-        let call = Arc::<Gate>::from_ref(state)
-            .admit(request, BodyKind::Upload)
-            .await?;
+        let call = Arc::<Gate>::from_ref(state).admit(request, BodyKind::Upload).await?;
         // Only an empty body gets here without a type.
-        Ok(Self {
-            call,
-            format: format.unwrap_or(UploadFormat::Csv),
-        })
+        Ok(Self { call, format: format.unwrap_or(UploadFormat::Csv) })
     }
 }
 
@@ -141,21 +130,14 @@ impl Call {
             .filter(|able| roles.iter().any(|&role| able.covers(role)))
             .map(Role::as_str)
             .collect();
-        let detail = format!(
-            "The key's role is {}; this call is for {}.",
-            self.caller.role.as_str(),
-            names.join(", ")
-        );
+        let detail = format!("The key's role is {}; this call is for {}.", self.caller.role.as_str(), names.join(", "));
         Err(Problem::new(Code::RoleForbidden, detail).with("roles", names))
     }
 
     /// The merchant of the key; keys without one may not make calls that belong to a merchant.
     pub fn merchant(&self) -> Result<MerchantId> {
         self.caller.merchant.ok_or_else(|| {
-            Problem::new(
-                Code::RoleForbidden,
-                "The key belongs to no merchant, and this call is for a merchant's keys.",
-            )
+            Problem::new(Code::RoleForbidden, "The key belongs to no merchant, and this call is for a merchant's keys.")
         })
     }
 
@@ -187,27 +169,19 @@ impl Call {
 
     /// Refuses live keys.
     pub fn require_test_mode(&self) -> Result<()> {
-        if self.caller.livemode {
-            Err(Problem::of(Code::TestModeOnly))
-        } else {
-            Ok(())
-        }
+        if self.caller.livemode { Err(Problem::of(Code::TestModeOnly)) } else { Ok(()) }
     }
 
     /// Refuses test keys.
     pub fn require_livemode(&self) -> Result<()> {
-        if self.caller.livemode {
-            Ok(())
-        } else {
-            Err(Problem::of(Code::LivemodeRequired))
-        }
+        if self.caller.livemode { Ok(()) } else { Err(Problem::of(Code::LivemodeRequired)) }
     }
 
     /// The idempotency key, for calls that change coupons.
     pub fn require_idempotency_key(&self) -> Result<&IdempotencyKey> {
-        self.idempotency_key.as_ref().ok_or_else(|| {
-            Problem::of(Code::IdempotencyKeyMissing).pointer("/headers/idempotency-key")
-        })
+        self.idempotency_key
+            .as_ref()
+            .ok_or_else(|| Problem::of(Code::IdempotencyKeyMissing).pointer("/headers/idempotency-key"))
     }
 
     /// Takes one call from the merchant's quota; keys without a merchant have none.
@@ -215,10 +189,7 @@ impl Call {
         let Some(merchant) = self.caller.merchant else {
             return Ok(());
         };
-        self.retained
-            .gate
-            .limiters
-            .take(merchant, class, &self.caller.quotas)
+        self.retained.gate.limiters.take(merchant, class, &self.caller.quotas)
     }
 
     /// The JSON body.
@@ -228,11 +199,7 @@ impl Call {
 
     /// The JSON body, where none at all means `{}`.
     pub fn parse_optional<T: DeserializeOwned>(&self) -> Result<Parsed<T>> {
-        let json = if self.body.is_empty() {
-            b"{}"
-        } else {
-            &self.body[..]
-        };
+        let json = if self.body.is_empty() { b"{}" } else { &self.body[..] };
         body::parse(json, self.target())
     }
 

@@ -18,11 +18,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let pairs = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
-        Ok(Self(
-            pairs
-                .map(|Path(pairs)| pairs.into_iter().map(|(_, value)| value).collect())
-                .unwrap_or_default(),
-        ))
+        Ok(Self(pairs.map(|Path(pairs)| pairs.into_iter().map(|(_, value)| value).collect()).unwrap_or_default()))
     }
 }
 

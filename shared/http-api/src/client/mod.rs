@@ -30,10 +30,7 @@ pub struct Credentials {
 impl Credentials {
     /// Prepares a key for signing.
     pub fn new(key_id: impl Into<String>, secret: &str) -> Self {
-        Self {
-            key_id: key_id.into(),
-            secret: Secret::new(secret),
-        }
+        Self { key_id: key_id.into(), secret: Secret::new(secret) }
     }
 }
 
@@ -96,10 +93,7 @@ impl Reply {
 
     /// A header as text; empty if it is absent.
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
@@ -115,21 +109,14 @@ impl Client {
     /// A client of `http://127.0.0.1:port`, `http://[::1]:port` or `http://localhost:port`.
     pub fn new(base_url: &str) -> Result<Self, ClientError> {
         let refused = || ClientError::BaseUrl(base_url.to_owned());
-        let authority = base_url
-            .strip_prefix("http://")
-            .ok_or_else(refused)?
-            .trim_end_matches('/');
+        let authority = base_url.strip_prefix("http://").ok_or_else(refused)?.trim_end_matches('/');
         let numeric = authority.replacen("localhost:", "127.0.0.1:", 1);
         let address: std::net::SocketAddr = numeric.parse().map_err(|_| refused())?;
         if !address.ip().is_loopback() {
             return Err(refused());
         }
         let host = HeaderValue::from_str(authority).map_err(|_| refused())?;
-        Ok(Self {
-            pool: Pool::new(address),
-            host,
-            timeout: Duration::from_secs(30),
-        })
+        Ok(Self { pool: Pool::new(address), host, timeout: Duration::from_secs(30) })
     }
 
     /// The same client with another time limit per request.
@@ -148,17 +135,8 @@ impl Client {
         idempotency_key: Option<&str>,
         body: Option<&Value>,
     ) -> Result<Reply, ClientError> {
-        let body = body
-            .map(serde_json::to_vec)
-            .transpose()?
-            .unwrap_or_default();
-        self.signed_bytes(
-            credentials,
-            (method, path),
-            idempotency_key,
-            ("application/json", body.into()),
-        )
-        .await
+        let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
+        self.signed_bytes(credentials, (method, path), idempotency_key, ("application/json", body.into())).await
     }
 
     /// Sends a signed request whose body is of any content type.
@@ -179,10 +157,7 @@ impl Client {
             body: &body,
         };
         let value = authorization(&credentials.key_id, &credentials.secret, &parts);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(AUTHORIZATION, value);
+        let mut request = Request::builder().method(method).uri(path).header(AUTHORIZATION, value);
         if let Some(key) = idempotency_key {
             request = request.header(IDEMPOTENCY_KEY, key);
         }
@@ -200,16 +175,9 @@ impl Client {
         idempotency_key: Option<&str>,
         body: Option<&Value>,
     ) -> Result<Reply, ClientError> {
-        let body: Bytes = body
-            .map(serde_json::to_vec)
-            .transpose()?
-            .unwrap_or_default()
-            .into();
+        let body: Bytes = body.map(serde_json::to_vec).transpose()?.unwrap_or_default().into();
         let value = format!("Bearer {key_id}:{secret}");
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(AUTHORIZATION, value);
+        let mut request = Request::builder().method(method).uri(path).header(AUTHORIZATION, value);
         if let Some(key) = idempotency_key {
             request = request.header(IDEMPOTENCY_KEY, key);
         }
@@ -228,9 +196,7 @@ impl Client {
     pub async fn send(&self, mut request: Request<Bytes>) -> Result<Reply, ClientError> {
         request.headers_mut().insert(HOST, self.host.clone());
         let sending = self.pool.send(request.map(Full::new));
-        tokio::time::timeout(self.timeout, sending)
-            .await
-            .map_err(|_| ClientError::TimedOut)?
+        tokio::time::timeout(self.timeout, sending).await.map_err(|_| ClientError::TimedOut)?
     }
 }
 
@@ -252,24 +218,13 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_called() {
-        for good in [
-            "http://127.0.0.1:80",
-            "http://[::1]:8080/",
-            "http://localhost:1",
-        ] {
+        for good in ["http://127.0.0.1:80", "http://[::1]:8080/", "http://localhost:1"] {
             assert!(Client::new(good).is_ok(), "{good}");
         }
-        for bad in [
-            "https://127.0.0.1:80",
-            "http://10.0.0.1:80",
-            "http://example.com:80",
-            "http://127.0.0.1",
-            "127.0.0.1:80",
-        ] {
-            assert!(
-                matches!(Client::new(bad), Err(ClientError::BaseUrl(_))),
-                "{bad}"
-            );
+        for bad in
+            ["https://127.0.0.1:80", "http://10.0.0.1:80", "http://example.com:80", "http://127.0.0.1", "127.0.0.1:80"]
+        {
+            assert!(matches!(Client::new(bad), Err(ClientError::BaseUrl(_))), "{bad}");
         }
     }
 

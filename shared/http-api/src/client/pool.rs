@@ -26,18 +26,12 @@ pub(super) struct Pool {
 
 impl Pool {
     pub(super) fn new(address: SocketAddr) -> Self {
-        Self {
-            address,
-            idle: Arc::default(),
-        }
+        Self { address, idle: Arc::default() }
     }
 
     /// Sends over a kept connection, or a new one. A request goes out a second time only if the first connection
     /// proved closed before any of it was sent.
-    pub(super) async fn send(
-        &self,
-        mut request: Request<Full<Bytes>>,
-    ) -> Result<Reply, ClientError> {
+    pub(super) async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Reply, ClientError> {
         loop {
             let kept = self.take();
             let fresh = kept.is_none();
@@ -50,11 +44,7 @@ impl Pool {
                     let (head, body) = response.into_parts();
                     let body = body.collect().await?.to_bytes();
                     self.give_back(connection).await;
-                    return Ok(Reply {
-                        status: head.status,
-                        headers: head.headers,
-                        body,
-                    });
+                    return Ok(Reply { status: head.status, headers: head.headers, body });
                 }
                 Err(mut error) => match error.take_message() {
                     Some(unsent) if !fresh => request = unsent,
@@ -85,9 +75,7 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<Connection, ClientError> {
-        let stream = TcpStream::connect(self.address)
-            .await
-            .map_err(ClientError::Connect)?;
+        let stream = TcpStream::connect(self.address).await.map_err(ClientError::Connect)?;
         stream.set_nodelay(true).map_err(ClientError::Connect)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(async move {

@@ -25,10 +25,7 @@ pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/docs/errors", get(|| async { Html(index()) }))
         .route("/docs/errors/", get(|| async { Html(index()) }))
-        .route(
-            "/docs/errors/{code}",
-            get(|Path(name): Path<String>| async move { page_of(&name) }),
-        )
+        .route("/docs/errors/{code}", get(|Path(name): Path<String>| async move { page_of(&name) }))
 }
 
 fn page_of(name: &str) -> Response {
@@ -41,7 +38,9 @@ fn page_of(name: &str) -> Response {
 fn index() -> String {
     let mut html = String::with_capacity(24 * 1024);
     html.push_str(HEAD);
-    html.push_str("<title>Error codes · Counterfoil</title></head><body><h1>Error codes</h1><p>Errors are answered as ");
+    html.push_str(
+        "<title>Error codes · Counterfoil</title></head><body><h1>Error codes</h1><p>Errors are answered as ",
+    );
     html.push_str("<code>application/problem+json</code>; act on <code>code</code>, show <code>detail</code>.</p>");
     html.push_str("<table><thead><tr><th>Status<th>Code<th>Meaning</thead><tbody>");
     for &code in Code::ALL {
@@ -86,21 +85,13 @@ fn prose(text: &str) -> String {
     let mut html = String::with_capacity(text.len() + 64);
     for (i, part) in text.split('`').enumerate() {
         let part = escaped(part);
-        let _ = if i % 2 == 1 {
-            write!(html, "<code>{part}</code>")
-        } else {
-            write!(html, "{part}")
-        };
+        let _ = if i % 2 == 1 { write!(html, "<code>{part}</code>") } else { write!(html, "{part}") };
     }
     html
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 #[cfg(test)]
@@ -117,10 +108,7 @@ mod tests {
             let response = fetch(router(), &path).await;
             assert_eq!(response.status(), 200);
             let page = text(response).await;
-            assert!(
-                page.contains("lang=\"en\"") && page.contains(code.as_str()),
-                "{code}"
-            );
+            assert!(page.contains("lang=\"en\"") && page.contains(code.as_str()), "{code}");
         }
     }
 

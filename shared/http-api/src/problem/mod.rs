@@ -70,11 +70,7 @@ impl FromStr for Code {
     type Err = UnknownCode;
 
     fn from_str(text: &str) -> Result<Self, UnknownCode> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|code| code.as_str() == text)
-            .ok_or(UnknownCode)
+        Self::ALL.iter().copied().find(|code| code.as_str() == text).ok_or(UnknownCode)
     }
 }
 
@@ -100,13 +96,7 @@ pub type Result<T, E = Problem> = std::result::Result<T, E>;
 impl Problem {
     /// A problem with that code and detail.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self {
-            code,
-            detail: detail.into(),
-            pointer: None,
-            extra: Map::new(),
-            retry_after_seconds: None,
-        }
+        Self { code, detail: detail.into(), pointer: None, extra: Map::new(), retry_after_seconds: None }
     }
 
     /// The code with its cause as the detail, where there is nothing more to say.
@@ -118,10 +108,7 @@ impl Problem {
     pub fn internal(source: impl fmt::Display) -> Self {
         let id = arrival::request_id();
         tracing::error!(request_id = id.as_ref().map(tracing::field::display), error = %source, "internal error");
-        Self::new(
-            Code::Internal,
-            "Something failed on our side. The request id leads to the cause in our log.",
-        )
+        Self::new(Code::Internal, "Something failed on our side. The request id leads to the cause in our log.")
     }
 
     /// Names the part of the request.
@@ -134,10 +121,7 @@ impl Problem {
     /// Adds a field of the code's own. A value that cannot be JSON becomes null.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
-        self.extra.insert(
-            name.to_owned(),
-            serde_json::to_value(value).unwrap_or(Value::Null),
-        );
+        self.extra.insert(name.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null));
         self
     }
 
@@ -162,9 +146,7 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.detail)?;
-        self.pointer
-            .as_ref()
-            .map_or(Ok(()), |pointer| write!(f, " ({pointer})"))
+        self.pointer.as_ref().map_or(Ok(()), |pointer| write!(f, " ({pointer})"))
     }
 }
 
@@ -197,20 +179,11 @@ impl IntoResponse for Problem {
         let mut response = Response::new(Body::from(self.to_json()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(
-                WWW_AUTHENTICATE,
-                HeaderValue::from_static(crate::signature::SCHEME),
-            );
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(crate::signature::SCHEME));
         }
-        let waits = matches!(
-            status,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-        );
+        let waits = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         if let Some(seconds) = self.retry_after_seconds.or(waits.then_some(1)) {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
@@ -232,20 +205,9 @@ mod tests {
             assert_eq!(Code::from_u16(code.number()), Some(code));
             assert_eq!(code.as_str().parse(), Ok(code));
             assert!(names.insert(code.as_str()), "{code} stands twice");
-            assert!(
-                code.status().is_client_error() || code.status().is_server_error(),
-                "{code}"
-            );
-            assert!(
-                code.as_str()
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b == b'_'),
-                "{code}"
-            );
-            assert!(
-                code.cause().ends_with('.') && code.remedy().ends_with('.'),
-                "{code}"
-            );
+            assert!(code.status().is_client_error() || code.status().is_server_error(), "{code}");
+            assert!(code.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code}");
+            assert!(code.cause().ends_with('.') && code.remedy().ends_with('.'), "{code}");
             assert!(!code.title().ends_with('.'), "{code}");
         }
         assert_eq!(Code::from_u16(0), None);
@@ -298,20 +260,10 @@ mod tests {
         for &code in Code::ALL {
             let response = Problem::of(code).into_response();
             let waits = matches!(code.status().as_u16(), 429 | 503);
-            assert_eq!(
-                response.headers().contains_key(RETRY_AFTER),
-                waits,
-                "{code}"
-            );
-            assert_eq!(
-                response.headers().contains_key(WWW_AUTHENTICATE),
-                code.status() == 401,
-                "{code}"
-            );
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), waits, "{code}");
+            assert_eq!(response.headers().contains_key(WWW_AUTHENTICATE), code.status() == 401, "{code}");
         }
-        let response = Problem::of(Code::QuotaExceeded)
-            .retry_after(7)
-            .into_response();
+        let response = Problem::of(Code::QuotaExceeded).retry_after(7).into_response();
         assert_eq!(response.headers()[RETRY_AFTER], "7");
     }
 }

@@ -64,10 +64,7 @@ impl Edge {
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
         };
-        Self {
-            router,
-            shared: Arc::new(shared),
-        }
+        Self { router, shared: Arc::new(shared) }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -96,23 +93,13 @@ impl Edge {
 
     async fn answer(&self, request: Request) -> Result<Response, Dropped> {
         if header_bytes(&request) > self.shared.limits.max_header_bytes {
-            let detail = format!(
-                "Request line and header may have {} bytes.",
-                self.shared.limits.max_header_bytes
-            );
+            let detail = format!("Request line and header may have {} bytes.", self.shared.limits.max_header_bytes);
             return Ok(Problem::new(Code::HeaderTooLarge, detail).into_response());
         }
-        let writes = !matches!(
-            *request.method(),
-            Method::GET | Method::HEAD | Method::OPTIONS
-        );
+        let writes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         let probe = PROBES.contains(&request.uri().path());
         let work = async {
-            let _slot = if probe {
-                None
-            } else {
-                Some(self.shared.slot().await?)
-            };
+            let _slot = if probe { None } else { Some(self.shared.slot().await?) };
             Ok(self.guarded(request).await)
         };
         let response = match tokio::time::timeout(self.shared.limits.request_timeout, work).await {
@@ -126,18 +113,13 @@ impl Edge {
     async fn guarded(&self, request: Request) -> Response {
         let mut router = self.router.clone();
         let mut answer = pin!(tower::Service::call(&mut router, request));
-        let caught =
-            poll_fn(
-                |cx| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
-                    Ok(Poll::Ready(Ok(response))) => Poll::Ready(Some(response)),
-                    Ok(Poll::Ready(Err(never))) => match never {},
-                    Ok(Poll::Pending) => Poll::Pending,
-                    Err(_) => Poll::Ready(None),
-                },
-            );
-        caught
-            .await
-            .unwrap_or_else(|| Problem::internal("a handler panicked").into_response())
+        let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
+            Ok(Poll::Ready(Ok(response))) => Poll::Ready(Some(response)),
+            Ok(Poll::Ready(Err(never))) => match never {},
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_) => Poll::Ready(None),
+        });
+        caught.await.unwrap_or_else(|| Problem::internal("a handler panicked").into_response())
     }
 }
 
@@ -147,12 +129,7 @@ impl Shared {
         if let Ok(slot) = self.slots.try_acquire() {
             return Ok(slot);
         }
-        let overloaded = || {
-            Problem::new(
-                Code::Overloaded,
-                "Too many requests are waiting; this one was not begun.",
-            )
-        };
+        let overloaded = || Problem::new(Code::Overloaded, "Too many requests are waiting; this one was not begun.");
         let waiting = Counted::new(&self.waiting);
         if waiting.count > self.limits.max_queued_requests {
             return Err(overloaded());
@@ -172,10 +149,7 @@ struct Counted<'a> {
 
 impl<'a> Counted<'a> {
     fn new(counter: &'a AtomicUsize) -> Self {
-        Self {
-            counter,
-            count: counter.fetch_add(1, Ordering::Relaxed) + 1,
-        }
+        Self { counter, count: counter.fetch_add(1, Ordering::Relaxed) + 1 }
     }
 }
 
@@ -189,13 +163,10 @@ impl Drop for Counted<'_> {
 fn depart(mut response: Response, writes: bool) -> Result<Response, Dropped> {
     let left = ARRIVAL.try_with(|arrival| (arrival.rate.take(), arrival.test_outcome.take()));
     let (rate, test_outcome) = left.unwrap_or_default();
-    if response.extensions().get::<DropConnection>().is_some()
-        || test_outcome == Some(TestOutcome::DropResponse)
-    {
+    if response.extensions().get::<DropConnection>().is_some() || test_outcome == Some(TestOutcome::DropResponse) {
         return Err(Dropped);
     }
-    if test_outcome == Some(TestOutcome::OutcomeUnknown) && writes && response.status().is_success()
-    {
+    if test_outcome == Some(TestOutcome::OutcomeUnknown) && writes && response.status().is_success() {
         response = Problem::of(Code::OutcomeUnknown).into_response();
     }
     if let Some(rate) = rate {
@@ -213,15 +184,9 @@ fn timed_out(writes: bool) -> Problem {
 }
 
 fn header_bytes(request: &Request) -> usize {
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or(1, |target| target.as_str().len());
+    let target = request.uri().path_and_query().map_or(1, |target| target.as_str().len());
     let fields = |headers: &HeaderMap| -> usize {
-        headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + 4)
-            .sum()
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
     };
     target + fields(request.headers())
 }

@@ -112,9 +112,7 @@ impl Server {
         Self {
             edge: Edge::new(router, limits),
             limits,
-            slots: Arc::new(Semaphore::new(
-                limits.max_connections.min(Semaphore::MAX_PERMITS),
-            )),
+            slots: Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS))),
             closing: watch::Sender::new(false),
             tasks: JoinSet::new(),
         }
@@ -156,8 +154,7 @@ impl Server {
         shared.draining.store(true, Ordering::Relaxed);
         self.accept_backlog(listener).await;
         while self.tasks.try_join_next().is_some() {}
-        let (connections, requests_in_flight) =
-            (self.tasks.len(), shared.in_flight.load(Ordering::Relaxed));
+        let (connections, requests_in_flight) = (self.tasks.len(), shared.in_flight.load(Ordering::Relaxed));
         tracing::info!(connections, requests_in_flight, "draining");
 
         let lame_duck = tokio::time::sleep(self.limits.lame_duck.min(self.limits.drain_deadline));
@@ -189,9 +186,7 @@ impl Server {
     async fn accept_backlog(&mut self, listener: TcpListener) {
         for _ in 0..LAST_ACCEPTS {
             let accepting = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
-            let (Ok(Ok((stream, _))), Ok(slot)) =
-                (accepting, Arc::clone(&self.slots).try_acquire_owned())
-            else {
+            let (Ok(Ok((stream, _))), Ok(slot)) = (accepting, Arc::clone(&self.slots).try_acquire_owned()) else {
                 return;
             };
             self.spawn(stream, Some(slot));
@@ -201,10 +196,7 @@ impl Server {
 
 /// The next connection, once there is room for it. Errors of accepting pass by themselves: a peer that has gone, or
 /// descriptors that will be freed.
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
     let slot = Arc::clone(slots).acquire_owned().await.ok();
     loop {
         match listener.accept().await {

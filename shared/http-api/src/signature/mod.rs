@@ -50,9 +50,7 @@ pub struct SignedParts<'a> {
 impl SignedParts<'_> {
     /// The text that is signed; for people who look for a difference, since the MAC itself needs no copy of it.
     pub fn string_to_sign(&self) -> String {
-        self.pieces()
-            .map(|piece| format!("{}\n", String::from_utf8_lossy(piece)))
-            .concat()
+        self.pieces().map(|piece| format!("{}\n", String::from_utf8_lossy(piece))).concat()
     }
 
     fn pieces(&self) -> [&[u8]; 6] {
@@ -94,9 +92,7 @@ impl Secret {
 
     /// Whether the text is this secret, in constant time: both are compared by a MAC of one fixed text.
     pub fn matches(&self, text: &str) -> bool {
-        self.fingerprint()
-            .ct_eq(&Self::new(text).fingerprint())
-            .into()
+        self.fingerprint().ct_eq(&Self::new(text).fingerprint()).into()
     }
 
     fn fingerprint(&self) -> [u8; 32] {
@@ -172,8 +168,7 @@ impl<'a> AuthorizationHeader<'a> {
         } else if scheme.eq_ignore_ascii_case("Bearer") {
             Self::parse_bearer(rest.trim())
         } else {
-            let detail =
-                format!("Authorization must begin with {SCHEME}; test keys may also use Bearer.");
+            let detail = format!("Authorization must begin with {SCHEME}; test keys may also use Bearer.");
             Err(Problem::new(Code::SignatureMissing, detail).pointer(POINTER))
         }
     }
@@ -189,16 +184,12 @@ impl<'a> AuthorizationHeader<'a> {
         const NAMES: [&str; 4] = ["key_id", "timestamp", "nonce", "signature"];
         let mut values = [None; 4];
         for field in fields.split(',') {
-            let (name, value) = field
-                .trim()
-                .split_once('=')
-                .ok_or_else(|| malformed("has a part that is not name=\"value\""))?;
+            let (name, value) =
+                field.trim().split_once('=').ok_or_else(|| malformed("has a part that is not name=\"value\""))?;
             let place = NAMES
                 .iter()
                 .position(|&known| known == name)
-                .ok_or_else(|| {
-                    malformed("has a field that is none of key_id, timestamp, nonce, signature")
-                })?;
+                .ok_or_else(|| malformed("has a field that is none of key_id, timestamp, nonce, signature"))?;
             let value = value
                 .strip_prefix('"')
                 .and_then(|value| value.strip_suffix('"'))
@@ -224,9 +215,7 @@ impl<'a> AuthorizationHeader<'a> {
     }
 
     fn parse_bearer(token: &'a str) -> Result<Self> {
-        let (key_id, secret) = token
-            .split_once(':')
-            .ok_or_else(|| malformed("must be Bearer <key_id>:<secret>"))?;
+        let (key_id, secret) = token.split_once(':').ok_or_else(|| malformed("must be Bearer <key_id>:<secret>"))?;
         check_key_id(key_id)?;
         Ok(Self::Bearer { key_id, secret })
     }
@@ -240,10 +229,7 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
 
 /// Whether the text is 16 to 64 of `A-Za-z0-9_-`.
 pub(crate) fn is_nonce(text: &str) -> bool {
-    (16..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    (16..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// 64 lower-case hex digits.
@@ -254,23 +240,13 @@ pub(crate) fn parse_hex(text: &str) -> Option<[u8; 32]> {
 }
 
 fn check_key_id(text: &str) -> Result<()> {
-    let sound = (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if sound {
-        Ok(())
-    } else {
-        Err(malformed("must have a key_id of 1 to 64 of A-Za-z0-9_-"))
-    }
+    let sound =
+        (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if sound { Ok(()) } else { Err(malformed("must have a key_id of 1 to 64 of A-Za-z0-9_-")) }
 }
 
 fn malformed(what: &str) -> Problem {
-    Problem::new(
-        Code::SignatureInvalid,
-        format!("The Authorization header {what}."),
-    )
-    .pointer(POINTER)
+    Problem::new(Code::SignatureInvalid, format!("The Authorization header {what}.")).pointer(POINTER)
 }
 
 #[cfg(test)]

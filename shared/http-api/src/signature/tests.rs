@@ -43,49 +43,24 @@ fn check(vectors: &str) {
             body: case.body.as_bytes(),
         };
         assert_eq!(parts.string_to_sign(), case.string_to_sign, "{}", case.name);
-        assert_eq!(
-            hex::encode(secret.sign(&parts)),
-            case.signature,
-            "{}",
-            case.name
-        );
-        assert!(
-            secret.verify(&parts, &parse_hex(&case.signature).expect("hex")),
-            "{}",
-            case.name
-        );
+        assert_eq!(hex::encode(secret.sign(&parts)), case.signature, "{}", case.name);
+        assert!(secret.verify(&parts, &parse_hex(&case.signature).expect("hex")), "{}", case.name);
         let header = authorization("cfk_test_1", &secret, &parts);
-        let AuthorizationHeader::Signed {
-            signature,
-            nonce,
-            timestamp_seconds,
-            ..
-        } = AuthorizationHeader::parse(&header).expect("our own header")
+        let AuthorizationHeader::Signed { signature, nonce, timestamp_seconds, .. } =
+            AuthorizationHeader::parse(&header).expect("our own header")
         else {
             panic!("{header}");
         };
-        assert_eq!(
-            (nonce, timestamp_seconds),
-            (case.nonce.as_str(), case.timestamp)
-        );
+        assert_eq!((nonce, timestamp_seconds), (case.nonce.as_str(), case.timestamp));
         assert!(secret.verify(&parts, &signature));
-        assert!(!secret.verify(
-            &SignedParts {
-                idempotency_key: "other",
-                ..parts
-            },
-            &signature
-        ));
+        assert!(!secret.verify(&SignedParts { idempotency_key: "other", ..parts }, &signature));
     }
 }
 
 #[test]
 fn signatures_fit_the_vectors() {
     check(VECTORS);
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../shared/vectors/request-signature.json"
-    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors/request-signature.json");
     match std::fs::read_to_string(path) {
         Ok(vectors) => check(&vectors),
         Err(error) => eprintln!("skipped the published vectors: {error}"),
@@ -105,37 +80,22 @@ fn a_header_is_read_strictly_in_any_order() {
     let header = format!("{SCHEME} {}", reversed.join(", "));
     let parsed = AuthorizationHeader::parse(&header).expect("any order");
     assert_eq!(parsed.key_id(), "cfk_live_1");
-    assert!(
-        !format!("{parsed:?}").contains("abab"),
-        "a header prints its key id alone"
-    );
+    assert!(!format!("{parsed:?}").contains("abab"), "a header prints its key id alone");
 
     let full = format!("{SCHEME} {}", parts.join(","));
     for (bad, says) in [
         (String::new(), "must begin"),
         ("Basic abc".to_owned(), "must begin"),
         (SCHEME.to_owned(), "not name="),
-        (
-            full.replace(",nonce=\"0123456789abcdef\"", ""),
-            "lacks nonce",
-        ),
+        (full.replace(",nonce=\"0123456789abcdef\"", ""), "lacks nonce"),
         (format!("{full},nonce=\"0123456789abcdef\""), "nonce twice"),
         (format!("{full},extra=\"1\""), "none of"),
-        (
-            full.replace("\"cfk_live_1\"", "cfk_live_1"),
-            "double quotes",
-        ),
+        (full.replace("\"cfk_live_1\"", "cfk_live_1"), "double quotes"),
         (full.replace("cfk_live_1", "cfk live"), "a key_id of"),
         (full.replace("1764000000", "-1"), "Unix seconds"),
-        (
-            full.replace("1764000000", "9999999999999999999"),
-            "Unix seconds",
-        ),
+        (full.replace("1764000000", "9999999999999999999"), "Unix seconds"),
         (full.replace("0123456789abcdef", "short"), "nonce of 16"),
-        (
-            full.replace(&signature, &signature.to_uppercase()),
-            "lower-case hex",
-        ),
+        (full.replace(&signature, &signature.to_uppercase()), "lower-case hex"),
         (full.replace(&signature, "abcd"), "lower-case hex"),
         ("Bearer nocolon".to_owned(), "<key_id>:<secret>"),
     ] {

@@ -124,11 +124,7 @@ impl CheckLimiter {
             *entry = (now, 0);
         }
         entry.1 = entry.1.saturating_add(1);
-        if entry.1 > CHECKS {
-            Err(refused())
-        } else {
-            Ok(())
-        }
+        if entry.1 > CHECKS { Err(refused()) } else { Ok(()) }
     }
 }
 
@@ -143,10 +139,7 @@ impl Gate {
     /// Says what is wrong with a signature.
     pub fn check_signature(&self, check: &SignatureCheck) -> Result<SignatureReport> {
         if check.key_id.is_empty() || check.key_id.len() > 64 {
-            return Err(
-                Problem::new(Code::InvalidField, "/key_id must have 1 to 64 characters.")
-                    .pointer("/key_id"),
-            );
+            return Err(Problem::new(Code::InvalidField, "/key_id must have 1 to 64 characters.").pointer("/key_id"));
         }
         self.checks.take(&check.key_id)?;
         let now_ms = (self.clock)();
@@ -170,14 +163,10 @@ impl Gate {
             compare(&parts, signed, &mut problems);
         }
         match &key {
-            None => problems.push(PartProblem {
-                part: Part::Key,
-                detail: Code::KeyUnknown.cause().to_owned(),
-            }),
+            None => problems.push(PartProblem { part: Part::Key, detail: Code::KeyUnknown.cause().to_owned() }),
             Some(key) => {
                 let given = check.signature.to_ascii_lowercase();
-                let fits = parse_hex(&given)
-                    .is_some_and(|signature| key.secret.verify(&parts, &signature));
+                let fits = parse_hex(&given).is_some_and(|signature| key.secret.verify(&parts, &signature));
                 problems.extend(judge_signature(check, fits, &given));
             }
         }
@@ -192,23 +181,12 @@ impl Gate {
 }
 
 fn judge_signature(check: &SignatureCheck, fits: bool, lower: &str) -> Option<PartProblem> {
-    let problem = |part, detail: &str| {
-        Some(PartProblem {
-            part,
-            detail: detail.to_owned(),
-        })
-    };
+    let problem = |part, detail: &str| Some(PartProblem { part, detail: detail.to_owned() });
     if parse_hex(lower).is_none() {
-        return problem(
-            Part::Signature,
-            "The signature must be 64 hex digits, lower case; it is not base64.",
-        );
+        return problem(Part::Signature, "The signature must be 64 hex digits, lower case; it is not base64.");
     }
     if fits && lower != check.signature {
-        return problem(
-            Part::Signature,
-            "The signature is right, but must be written in lower case.",
-        );
+        return problem(Part::Signature, "The signature is right, but must be written in lower case.");
     }
     if fits {
         return None;
@@ -229,24 +207,12 @@ fn check_form(parts: &SignedParts<'_>, now_ms: i64, problems: &mut Vec<PartProbl
     let mut add = |part, detail: String| problems.push(PartProblem { part, detail });
     let now_seconds = now_ms.div_euclid(1000);
     match parse_timestamp(parts.timestamp) {
-        None => add(
-            Part::Time,
-            "The timestamp must be Unix seconds in decimal digits, not milliseconds.".to_owned(),
-        ),
+        None => add(Part::Time, "The timestamp must be Unix seconds in decimal digits, not milliseconds.".to_owned()),
         Some(seconds) if (seconds - now_seconds).abs() > TOLERANCE_SECONDS => {
             let milliseconds = seconds / 1000 > now_seconds / 2 && seconds > now_seconds * 100;
-            let hint = if milliseconds {
-                " It seems to be in milliseconds."
-            } else {
-                ""
-            };
+            let hint = if milliseconds { " It seems to be in milliseconds." } else { "" };
             let difference = seconds - now_seconds;
-            add(
-                Part::Time,
-                format!(
-                    "The timestamp is {difference} s off; {TOLERANCE_SECONDS} are tolerated.{hint}"
-                ),
-            );
+            add(Part::Time, format!("The timestamp is {difference} s off; {TOLERANCE_SECONDS} are tolerated.{hint}"));
         }
         Some(_) => {}
     }
@@ -256,22 +222,15 @@ fn check_form(parts: &SignedParts<'_>, now_ms: i64, problems: &mut Vec<PartProbl
     if !parts.path_and_query.starts_with('/') {
         add(
             Part::Path,
-            "The path must begin with a slash, without scheme and host, with the query as sent."
-                .to_owned(),
+            "The path must begin with a slash, without scheme and host, with the query as sent.".to_owned(),
         );
     }
     if !is_nonce(parts.nonce) {
-        add(
-            Part::Nonce,
-            "The nonce must be 16 to 64 of A-Za-z0-9_-".to_owned(),
-        );
+        add(Part::Nonce, "The nonce must be 16 to 64 of A-Za-z0-9_-".to_owned());
     }
     let key = parts.idempotency_key;
     if !key.is_empty() && crate::idempotency::IdempotencyKey::parse(key, "").is_err() {
-        add(
-            Part::IdempotencyKey,
-            "The idempotency key must be 1 to 128 of A-Za-z0-9_.:-".to_owned(),
-        );
+        add(Part::IdempotencyKey, "The idempotency key must be 1 to 128 of A-Za-z0-9_.:-".to_owned());
     }
 }
 
@@ -281,10 +240,7 @@ const LINES: [(Part, &str); 6] = [
     (Part::Path, "path with query"),
     (Part::Time, "timestamp"),
     (Part::Nonce, "nonce"),
-    (
-        Part::IdempotencyKey,
-        "idempotency key (an empty line if there is none)",
-    ),
+    (Part::IdempotencyKey, "idempotency key (an empty line if there is none)"),
     (Part::Body, "body with one line feed after it"),
 ];
 

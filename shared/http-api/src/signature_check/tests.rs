@@ -34,9 +34,7 @@ fn sound(key_id: &str) -> SignatureCheck {
 #[test]
 fn it_says_which_part_differs() {
     let gate = gate(vec![key("cfk_test_1")]);
-    let report = gate
-        .check_signature(&sound("cfk_test_1"))
-        .expect("a report");
+    let report = gate.check_signature(&sound("cfk_test_1")).expect("a report");
     assert!(report.valid && report.problems.is_empty(), "{report:?}");
     let table: [(Spoil, Part); 10] = [
         (|c| c.timestamp = Text::Number(1_000_000), Part::Time),
@@ -47,10 +45,7 @@ fn it_says_which_part_differs() {
         (|c| c.idempotency_key = String::new(), Part::IdempotencyKey),
         (|c| c.body = "{}".to_owned(), Part::Body),
         (|c| c.key_id = "cfk_test_none".to_owned(), Part::Key),
-        (
-            |c| c.signature = c.signature.to_uppercase(),
-            Part::Signature,
-        ),
+        (|c| c.signature = c.signature.to_uppercase(), Part::Signature),
         (|c| c.signature = "abc=".to_owned(), Part::Signature),
     ];
     for (i, (change, part)) in table.into_iter().enumerate() {
@@ -63,20 +58,13 @@ fn it_says_which_part_differs() {
     let mut check = sound("cfk_test_1");
     check.signature = "ab".repeat(32);
     let report = gate.check_signature(&check).expect("a report");
-    assert_eq!(
-        report.problems.len(),
-        1,
-        "only the secret is left to be wrong"
-    );
+    assert_eq!(report.problems.len(), 1, "only the secret is left to be wrong");
     assert_eq!(report.problems[0].part, Part::Key);
 }
 
 #[test]
 fn live_keys_learn_the_part_only() {
-    let live = Arc::new(crate::auth::Key {
-        livemode: true,
-        ..(*key("cfk_live_1")).clone()
-    });
+    let live = Arc::new(crate::auth::Key { livemode: true, ..(*key("cfk_live_1")).clone() });
     let gate = gate(vec![live]);
     let mut check = sound("cfk_live_1");
     check.body = "{}".to_owned();
@@ -91,9 +79,7 @@ fn checks_are_limited_per_key() {
     for _ in 0..CHECKS {
         assert!(gate.check_signature(&sound("cfk_test_1")).is_ok());
     }
-    let problem = gate
-        .check_signature(&sound("cfk_test_1"))
-        .expect_err("limited");
+    let problem = gate.check_signature(&sound("cfk_test_1")).expect_err("limited");
     assert_eq!(problem.code, Code::QuotaExceeded);
     assert!(gate.check_signature(&sound("cfk_test_2")).is_ok());
 }

@@ -8,9 +8,7 @@ use coupon::rejection::Refusal;
 use coupon::state::{Done, RequestOutcome, live_request};
 use coupon::terms::Millis;
 
-use super::{
-    ATTEMPT_MS, Answer, Applied, Attempt, Engine, MAX_ATTEMPTS, Pending, Waits, What, decides_again,
-};
+use super::{ATTEMPT_MS, Answer, Applied, Attempt, Engine, MAX_ATTEMPTS, Pending, Waits, What, decides_again};
 
 /// The answer to a key that was used.
 pub(super) fn replayed(what: &What, done: Done, fingerprint: [u8; 16]) -> Answer {

@@ -139,7 +139,8 @@ impl Clients {
     /// A number that exists, or nearly.
     fn coupon(&mut self, book: &Book) -> u64 {
         let last = book.coupons.last_key_value().map_or(1, |(number, _)| *number);
-        let free: Vec<u64> = book.coupons.iter().filter(|(_, c)| !c.voided && !c.is_used_up()).map(|(n, _)| *n).collect();
+        let free: Vec<u64> =
+            book.coupons.iter().filter(|(_, c)| !c.voided && !c.is_used_up()).map(|(n, _)| *n).collect();
         if free.is_empty() || self.rng.random_bool(0.3) {
             return self.rng.random_range(1..last + 2);
         }
@@ -202,9 +203,9 @@ impl Clients {
         }
         let redemption = *pick(&mut self.rng, &redemptions);
         let part = book.redemptions[&redemption].parts.first();
-        let coupons = part.filter(|_| self.rng.random_bool(0.5)).map(|(part, ..)| {
-            vec![(part.coupon, self.rng.random_bool(0.5).then_some(1))]
-        });
+        let coupons = part
+            .filter(|_| self.rng.random_bool(0.5))
+            .map(|(part, ..)| vec![(part.coupon, self.rng.random_bool(0.5).then_some(1))]);
         Command::Reverse(Box::new(ReverseCommand {
             redemption,
             coupons,

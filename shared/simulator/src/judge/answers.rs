@@ -61,7 +61,8 @@ impl Judge {
         }
         let last = attempts.last().and_then(|attempt| attempt.answer.as_ref());
         if let Some((Answer::Refused(_) | Answer::RefusedElsewhere(_), _)) = last {
-            let answers: Vec<_> = attempts.iter().map(|a| (a.since, a.answer.as_ref().map(|(answer, _)| short(answer)))).collect();
+            let answers: Vec<_> =
+                attempts.iter().map(|a| (a.since, a.answer.as_ref().map(|(answer, _)| short(answer)))).collect();
             self.violated("I3", format!("{key:?} was refused, and yet it happened by {effects:?}: {answers:?}"));
         }
     }

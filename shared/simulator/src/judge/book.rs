@@ -132,7 +132,8 @@ impl Book {
         let locks = self.locks.values().filter(|lock| !lock.ended && lock.day == day);
         let locked = locks.flat_map(|lock| lock.lock.parts.iter().map(|part| (part, part.uses)).zip(&lock.users));
         let redemptions = self.redemptions.values().filter(|redemption| redemption.day == day);
-        let redeemed = redemptions.flat_map(|row| row.parts.iter().map(|(part, uses, _)| (part, *uses)).zip(&row.users));
+        let redeemed =
+            redemptions.flat_map(|row| row.parts.iter().map(|(part, uses, _)| (part, *uses)).zip(&row.users));
         let mine = locked.chain(redeemed).filter(|((part, _), who)| part.stock == stock && **who == Some(user));
         mine.map(|((_, uses), _)| u64::from(uses)).sum()
     }

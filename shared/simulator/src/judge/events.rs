@@ -159,7 +159,7 @@ fn claimed(book: &mut Book, claim: &Claim, scene: Scene<'_>, wrong: &mut Vec<Vio
         used: 0,
         last_use: None,
         lock: None,
-            reversed_in_lock: false,
+        reversed_in_lock: false,
     };
     book.coupons.insert(scene.number, coupon);
 }

@@ -135,7 +135,12 @@ pub(super) fn redeemed(book: &mut Book, redemption: &Redemption, scene: Scene<'_
             format!("coupon {} was used {} of {} times", part.coupon, coupon.used, coupon.uses)
         });
         must(coupon.uses - coupon.used.min(coupon.uses) == part.uses_left, "I1", wrong, || {
-            format!("coupon {} has {} uses left, the record says {}", part.coupon, coupon.uses - coupon.used, part.uses_left)
+            format!(
+                "coupon {} has {} uses left, the record says {}",
+                part.coupon,
+                coupon.uses - coupon.used,
+                part.uses_left
+            )
         });
     }
     let parts = redemption.parts.iter().map(|part| (part.clone(), part.uses, part.discount)).collect();

@@ -99,7 +99,13 @@ pub(super) fn profile(request: StockRequest) -> Result<StockProfile, Problem> {
         currencies.push(("/budget/currency", budget.currency));
     }
     let currency = one_currency(&currencies)?;
-    let sound = Sound { value, currency, validity: validity(&request)?, stores: stores(&request.store_ids)?, times: times(&request.available_times)? };
+    let sound = Sound {
+        value,
+        currency,
+        validity: validity(&request)?,
+        stores: stores(&request.store_ids)?,
+        times: times(&request.available_times)?,
+    };
     limits(&request.limits)?;
     applies_to(&request.applies_to)?;
     stacking(&request.stacking)?;
@@ -172,7 +178,11 @@ fn value(request: &StockRequest, currencies: &mut Currencies) -> Result<Value, P
             Check::new().field("/value/quantity", (1..=1000).contains(&quantity), "must be 1 to 1000").done()?;
             currencies.extend(currency.map(|currency| ("/value/currency", currency)));
             let sku = sound_sku(sku)?;
-            if request.kind == StockType::Gift { Value::Gift { sku, quantity } } else { Value::Experience { sku, quantity } }
+            if request.kind == StockType::Gift {
+                Value::Gift { sku, quantity }
+            } else {
+                Value::Experience { sku, quantity }
+            }
         }
         StockType::MultiUse => {
             let MultiUse { uses, minimum_interval_seconds, currency } = decode_value(body, "/value")?;
@@ -295,11 +305,8 @@ fn limits(limits: &LimitsBody) -> Result<(), Problem> {
 }
 
 fn applies_to(applies_to: &AppliesTo) -> Result<(), Problem> {
-    let lists = [
-        ("skus", &applies_to.skus),
-        ("categories", &applies_to.categories),
-        ("except_skus", &applies_to.except_skus),
-    ];
+    let lists =
+        [("skus", &applies_to.skus), ("categories", &applies_to.categories), ("except_skus", &applies_to.except_skus)];
     let mut check = Check::new();
     for (name, list) in lists {
         let pointer = format!("/applies_to/{name}");

@@ -1,6 +1,6 @@
 //! A stock as it is answered.
 
-use coupon::event::{StockProfile, StockState};
+use coupon::event::StockProfile;
 use coupon::id::{LedgerRef, StockId};
 use coupon::money::{Currency, Money};
 use coupon::state::{Counts, Stock};
@@ -10,9 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{
-    AppliesTo, AvailableTime, LimitsBody, PatchRequest, Stacking, StockRequest, StockType, ValidAfterClaim,
-};
+use super::{AppliesTo, AvailableTime, LimitsBody, PatchRequest, Stacking, StockRequest, StockType, ValidAfterClaim};
 use crate::dto::answer::NoteView;
 use crate::refusal::state_name;
 
@@ -115,18 +113,6 @@ pub fn stock_view(id: StockId, stock: &Stock, livemode: bool) -> StockView {
     }
 }
 
-/// A stock as it was made, before anything else happened to it.
-pub fn new_stock(profile: &StockProfile, sequence: u64, created_at: Millis) -> Stock {
-    Stock {
-        version: sequence,
-        previous: 0,
-        created_at,
-        state: StockState::Draft,
-        redemptions_stopped: false,
-        profile: profile.clone(),
-    }
-}
-
 /// The request that would make this stock, with a patch laid over it.
 pub(super) fn request_of(profile: &StockProfile, patch: PatchRequest) -> StockRequest {
     let terms = &profile.terms;
@@ -175,20 +161,15 @@ pub(super) fn request_of(profile: &StockProfile, patch: PatchRequest) -> StockRe
 
 fn time_of(time: &coupon::terms::AvailableTime) -> AvailableTime {
     let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-    AvailableTime {
-        weekdays: time.weekdays.clone(),
-        from: clock(time.from_minute),
-        until: clock(time.until_minute),
-    }
+    AvailableTime { weekdays: time.weekdays.clone(), from: clock(time.from_minute), until: clock(time.until_minute) }
 }
 
 fn value_of(value: &Value, currency: Currency) -> (StockType, serde_json::Value) {
     let money = |amount: i64| json!({"amount": amount, "currency": currency});
     match value {
-        Value::Cash { amount_off, minimum_spend } => (
-            StockType::Cash,
-            json!({"amount_off": money(*amount_off), "minimum_spend": money(*minimum_spend)}),
-        ),
+        Value::Cash { amount_off, minimum_spend } => {
+            (StockType::Cash, json!({"amount_off": money(*amount_off), "minimum_spend": money(*minimum_spend)}))
+        }
         Value::SpendAndSave { amount_off, minimum_spend, every, at_most_times } => (
             StockType::SpendAndSave,
             json!({"amount_off": money(*amount_off), "minimum_spend": money(*minimum_spend), "every": every,
@@ -216,16 +197,18 @@ fn value_of(value: &Value, currency: Currency) -> (StockType, serde_json::Value)
     }
 }
 
-/// As the API spells a type.
-pub fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Cash { .. } => "cash",
-        Value::SpendAndSave { .. } => "spend_and_save",
-        Value::Discount { .. } => "discount",
-        Value::GroupBuy { .. } => "group_buy",
-        Value::Gift { .. } => "gift",
-        Value::Experience { .. } => "experience",
-        Value::MultiUse { .. } => "multi_use",
+impl StockType {
+    /// The type that a value is of.
+    pub fn of(value: &Value) -> Self {
+        match value {
+            Value::Cash { .. } => Self::Cash,
+            Value::SpendAndSave { .. } => Self::SpendAndSave,
+            Value::Discount { .. } => Self::Discount,
+            Value::GroupBuy { .. } => Self::GroupBuy,
+            Value::Gift { .. } => Self::Gift,
+            Value::Experience { .. } => Self::Experience,
+            Value::MultiUse { .. } => Self::MultiUse,
+        }
     }
 }
 

@@ -1,5 +1,4 @@
 //! The real binary on a free port, and what tests ask of it.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -11,15 +10,15 @@ use http_api::client::{Client, Credentials, Reply};
 use serde_json::{Value, json};
 
 /// A running server; killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub address: String,
-    pub log_lines: Arc<std::sync::Mutex<String>>,
+    pub(crate) address: String,
+    pub(crate) log_lines: Arc<std::sync::Mutex<String>>,
 }
 
 impl Server {
     /// Starts on a data directory and waits until it serves.
-    pub fn start(data_dir: &Path, environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(data_dir: &Path, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_counterfoil"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
         command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -43,13 +42,13 @@ impl Server {
         Self { child, address: address.to_owned(), log_lines }
     }
 
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("kills");
         self.child.wait().expect("ends");
     }
 
     /// SIGTERM; the exit code.
-    pub fn terminate(mut self) -> Option<i32> {
+    pub(crate) fn terminate(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
         self.child.wait().expect("ends").code()
@@ -64,7 +63,7 @@ impl Drop for Server {
 }
 
 /// A tool of the binary over a data directory.
-pub fn tool(data_dir: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn tool(data_dir: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_counterfoil"))
         .args(arguments)
         .arg("--data-dir")
@@ -75,46 +74,51 @@ pub fn tool(data_dir: &Path, arguments: &[&str]) -> Output {
 
 /// A merchant's caller.
 #[derive(Clone)]
-pub struct Caller {
-    pub client: Arc<Client>,
-    pub credentials: Credentials,
+pub(crate) struct Caller {
+    pub(crate) client: Arc<Client>,
+    pub(crate) credentials: Credentials,
     next: Arc<AtomicU64>,
 }
 
 impl Caller {
-    pub fn new(address: &str, key_id: &str, secret: &str) -> Self {
+    pub(crate) fn new(address: &str, key_id: &str, secret: &str) -> Self {
         let client = Arc::new(Client::new(address).expect("an address"));
         Self { client, credentials: Credentials::new(key_id, secret), next: Arc::new(AtomicU64::new(1)) }
     }
 
     /// The platform's first key.
-    pub fn platform(address: &str, data_dir: &Path) -> Self {
+    pub(crate) fn platform(address: &str, data_dir: &Path) -> Self {
         let text = std::fs::read_to_string(data_dir.join("platform-key.json")).expect("a platform key");
         let key: Value = serde_json::from_str(&text).expect("JSON");
         Self::new(address, key["key_id"].as_str().expect("an id"), key["secret"].as_str().expect("a secret"))
     }
 
+    /// The same caller at another server.
+    pub(crate) fn at(&self, server: &Server) -> Self {
+        Self { client: Arc::new(Client::new(&server.address).expect("an address")), ..self.clone() }
+    }
+
     /// A new idempotency key.
-    pub fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         format!("key-{}-{}", std::process::id(), self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub async fn send(&self, method: &str, path: &str, key: Option<&str>, body: Option<&Value>) -> Reply {
+    pub(crate) async fn send(&self, method: &str, path: &str, key: Option<&str>, body: Option<&Value>) -> Reply {
         self.client.signed(&self.credentials, method, path, key, body).await.expect("an answer")
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Reply {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
         self.send("POST", path, Some(&self.key()), Some(&body)).await
     }
 
-    pub async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let reply = self.send("GET", path, None, None).await;
         assert_eq!(reply.status.as_u16(), 200, "GET {path}: {}", String::from_utf8_lossy(&reply.body));
         reply.json().expect("JSON")
     }
 
     /// A post that must succeed.
-    pub async fn ok(&self, path: &str, body: Value) -> Value {
+    pub(crate) async fn ok(&self, path: &str, body: Value) -> Value {
         let reply = self.post(path, body).await;
         assert!(reply.status.is_success(), "POST {path}: {}", String::from_utf8_lossy(&reply.body));
         reply.json().expect("JSON")
@@ -122,7 +126,7 @@ impl Caller {
 }
 
 /// A test merchant with generous quotas and an admin key.
-pub async fn merchant(address: &str, data_dir: &Path) -> (Value, Caller) {
+pub(crate) async fn merchant(address: &str, data_dir: &Path) -> (Value, Caller) {
     let platform = Caller::platform(address, data_dir);
     let merchant = platform.ok("/v1/merchants", json!({"name": "茶铺 Tea", "mode": "test"})).await;
     let id = merchant["id"].as_str().expect("an id");
@@ -137,7 +141,7 @@ pub async fn merchant(address: &str, data_dir: &Path) -> (Value, Caller) {
 }
 
 /// A cash stock of 5 yuan off, active.
-pub async fn stock(caller: &Caller, changes: Value) -> String {
+pub(crate) async fn stock(caller: &Caller, changes: Value) -> String {
     let mut body = json!({
         "type": "cash", "name": "五元券", "terms": "5 off", "total": 1000, "code_mode": "generated",
         "value": {"amount_off": {"amount": 500, "currency": "CNY"}, "minimum_spend": {"amount": 1000, "currency": "CNY"}},
@@ -152,15 +156,15 @@ pub async fn stock(caller: &Caller, changes: Value) -> String {
     id
 }
 
-pub async fn claim(caller: &Caller, stock: &str, user: &str) -> Value {
+pub(crate) async fn claim(caller: &Caller, stock: &str, user: &str) -> Value {
     caller.ok("/v1/claims", json!({"stock_id": stock, "user_id": user})).await
 }
 
 /// The body of a redemption of one code.
-pub fn redemption(code: &Value, order: &str) -> Value {
+pub(crate) fn redemption(code: &Value, order: &str) -> Value {
     json!({"coupons": [{"code": code}], "order": {"id": order, "amount": 2000, "currency": "CNY"}})
 }
 
-pub fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }

@@ -1,10 +1,8 @@
 //! Many at once over HTTP: one effect each.
 
-mod common;
-
 use std::collections::HashMap;
 
-use common::{Server, claim, merchant, redemption, runtime, stock, tool};
+use crate::support::{Server, claim, merchant, redemption, runtime, stock, tool};
 use http_api::client::Reply;
 use serde_json::json;
 

@@ -1,0 +1,7 @@
+//! The product end to end: the real binary on a free port, over HTTP, killed and started again.
+
+mod crash;
+mod life;
+mod races;
+mod risk;
+mod support;
