@@ -2,6 +2,7 @@
 CARGO ?= cargo
 DATA  ?=
 DATA_DIR ?= data
+PLATFORM_KEY ?= $(DATA_DIR)/platform-key.json
 
 .DEFAULT_GOAL := help
 .PHONY: help run test verify lint replay bench clean
@@ -25,10 +26,10 @@ lint: ## format and clippy, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
-replay: ## drive real claims through HTTP: make replay DATA=claims.csv.gz [TARGET=http://...]
+replay: ## drive real claims through HTTP: make replay DATA=claims.csv.gz [TARGET=http://... [PLATFORM_KEY=file]]
 	@test -n "$(DATA)" || { echo "name the file: make replay DATA=claims.csv.gz"; exit 2; }
 	$(CARGO) build --release -p standalone -p loadtest
-	./target/release/loadtest replay --data "$(DATA)" $(if $(TARGET),--target "$(TARGET)")
+	./target/release/loadtest replay --data "$(DATA)" $(if $(TARGET),--target "$(TARGET)" --platform-key "$(PLATFORM_KEY)")
 
 bench: ## redemptions per second over HTTP, signed and durable; bytes of log; records per second of a rebuild
 	$(CARGO) build --release -p standalone -p loadtest

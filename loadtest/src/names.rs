@@ -66,9 +66,10 @@ pub(crate) fn user(claim: &Claim) -> String {
     format!("user-{}", claim.user)
 }
 
-/// One device per user and day: the replay packs a month into minutes, and the rules on velocity count by the minute.
+/// A user's claims of a day are spread over several devices: the replay packs a month into minutes, the rules on
+/// velocity count by the minute, and what they refuse would depend on how fast the machine is.
 pub(crate) fn device(claim: &Claim) -> String {
-    format!("dev-{}-{}", claim.user, claim.day)
+    format!("dev-{}-{}-{}", claim.user, claim.day, claim.row % 16)
 }
 
 #[cfg(test)]
@@ -85,7 +86,7 @@ mod tests {
             ("redeem-17-a".into(), "redeem-17-b".into())
         );
         assert_ne!(order(&row, Rival::First), order(&row, Rival::Second));
-        assert_eq!((user(&row), device(&row)), ("user-42".into(), "dev-42-20160712".into()));
+        assert_eq!((user(&row), device(&row)), ("user-42".into(), "dev-42-20160712-1".into()));
         let rule: Rule = "30:5".parse().expect("a rule");
         let of = StockOf { merchant: 450, coupon: 9983, rule };
         assert_eq!(stock("activate", &of), "activate-450-9983-30:5");

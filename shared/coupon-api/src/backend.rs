@@ -170,7 +170,9 @@ impl Backend {
     /// An outcome that is no success, as a problem.
     pub fn refused(&self, merchant: MerchantId, answer: Answer) -> Problem {
         match answer {
-            Answer::Refused(refusal) => refusal::problem(merchant, &refusal),
+            Answer::Refused(refusal, as_of) => {
+                refusal::problem(merchant, &refusal).with("ledger_ref", LedgerRef(as_of).to_string())
+            }
             Answer::RefusedElsewhere(number) => Code::from_u16(number).map_or_else(
                 || Problem::new(Code::Overloaded, "Another attempt under this key was refused. Repeat it."),
                 Problem::of,

@@ -72,8 +72,8 @@ pub enum Answer {
     Replayed(Done),
     /// The key stands for another request.
     KeyReused,
-    /// Refused, for good where a key was given.
-    Refused(Box<Refusal>),
+    /// Refused, for good where a key was given; as of the shard's record with this sequence.
+    Refused(Box<Refusal>, Sequence),
     /// An attempt elsewhere was refused; the number of its error code.
     RefusedElsewhere(u16),
     /// The key is cancelled.
@@ -330,7 +330,8 @@ impl Engine {
         let lane = self.lane(shard);
         let Some((key, _)) = request else {
             if lane.pending.is_empty() {
-                return (attempt.submission.reply)(Answer::Refused(Box::new(refusal)));
+                let as_of = self.ledger.shard(shard).sequence;
+                return (attempt.submission.reply)(Answer::Refused(Box::new(refusal), as_of));
             }
             let last = lane.pending.last_key_value().map_or(0, |(number, ())| *number);
             lane.held.push_back((last + 1, attempt));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use coupon::fold::At;
 use coupon::id::{Sequence, Shard};
-use coupon::record::Entry;
+use coupon::record::{Entry, RequestKey};
 use coupon::terms::Millis;
 use crossbeam_channel::Sender;
 use event_log::{EventLog, Topic};
@@ -61,7 +61,6 @@ impl LedgerHandle {
         }));
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
             overloaded(submission);
         } else if self.owner.send(Message::Submit(Box::new(submission))).is_err() {
             return Answer::Overloaded;
@@ -82,6 +81,13 @@ impl LedgerHandle {
             let _ = sender.send(query(ledger, now));
         });
         self.owner.send(Message::Query(work)).map_err(|_| Ended)?;
+        receiver.await.map_err(|_| Ended)
+    }
+
+    /// Whether a request is under way in this process.
+    pub async fn is_in_flight(&self, key: RequestKey) -> Result<bool, Ended> {
+        let (sender, receiver) = oneshot::channel();
+        self.owner.send(Message::IsInFlight(key, sender)).map_err(|_| Ended)?;
         receiver.await.map_err(|_| Ended)
     }
 

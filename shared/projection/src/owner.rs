@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use coupon::id::{SHARDS, Sequence};
+use coupon::record::RequestKey;
 use coupon::terms::Millis;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use event_log::{AppendError, EventLog, ReadError, Topic};
@@ -29,6 +30,8 @@ pub enum Message {
     Submit(Box<Submission>),
     /// Look at what is folded.
     Query(Box<dyn FnOnce(&Ledger, Millis) + Send>),
+    /// Whether a request is under way here.
+    IsInFlight(RequestKey, tokio::sync::oneshot::Sender<bool>),
     /// The log moved, or a batch's append ended.
     Appended(Vec<u64>, Result<(), AppendError>),
     /// The log moved.
@@ -230,6 +233,10 @@ impl Owner {
                 self.engine.submit(submission, wall);
             }
             Message::Query(query) => query(&self.engine.ledger, wall),
+            Message::IsInFlight(key, asked) => {
+                // Who asked may have gone away.
+                let _ = asked.send(self.engine.is_in_flight(key));
+            }
             Message::Appended(numbers, result) => {
                 self.appending = false;
                 match result {

@@ -71,7 +71,7 @@ fn a_refusal_is_the_same_for_all_who_asked_at_once() {
     let ids: Vec<usize> = (0..16).map(|_| send(&mut world, 0, 50, redeem())).collect();
     settle(&mut world);
     for id in ids {
-        let Answer::Refused(refusal) = answer(&world, id) else { panic!("{:?}", answer(&world, id)) };
+        let Answer::Refused(refusal, _) = answer(&world, id) else { panic!("{:?}", answer(&world, id)) };
         assert!(matches!(refusal.rejection, Rejection::AlreadyRedeemed { redemption: 5, same_order: false, .. }));
     }
     assert_eq!(world.judge.seen.0 - before, 1, "one fence is enough for all");
@@ -89,7 +89,7 @@ fn of_sixty_four_redemptions_of_a_coupon_one_applies_and_the_others_learn_of_it(
     assert_eq!(applied.len(), 1);
     let (sequence, _) = record(&world, applied[0]).expect("it happened");
     for id in ids.into_iter().filter(|id| *id != applied[0]) {
-        let Answer::Refused(refusal) = answer(&world, id) else { panic!("{:?}", answer(&world, id)) };
+        let Answer::Refused(refusal, _) = answer(&world, id) else { panic!("{:?}", answer(&world, id)) };
         let Rejection::AlreadyRedeemed { redemption, order_id, .. } = refusal.rejection else { panic!("{refusal:?}") };
         assert_eq!((redemption, &*order_id), (sequence, "order-0"));
     }
@@ -110,7 +110,7 @@ fn instances_that_refuse_at_the_same_time_come_to_an_end() {
     let ids = [send(&mut world, 0, 50, redeem()), send(&mut world, 1, 51, redeem())];
     settle(&mut world);
     for id in ids {
-        assert!(matches!(answer(&world, id), Answer::Refused(_)));
+        assert!(matches!(answer(&world, id), Answer::Refused(..)));
     }
     assert!(world.judge.seen.0 - before <= 2, "a fence each");
 }
@@ -128,7 +128,7 @@ fn a_guessed_sequence_is_no_version() {
     mine.actor.user = Some(simulator::clients::user(0));
     let id = send(&mut world, 0, 62, Command::Redeem(Box::new(mine)));
     settle(&mut world);
-    let Answer::Refused(refusal) = answer(&world, id) else { panic!("{:?}", answer(&world, id)) };
+    let Answer::Refused(refusal, _) = answer(&world, id) else { panic!("{:?}", answer(&world, id)) };
     assert_eq!(refusal.rejection, Rejection::UserMismatch);
     assert!(world.verdict().is_empty());
 }

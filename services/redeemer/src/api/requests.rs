@@ -26,12 +26,15 @@ pub(super) async fn get(State(state): State<Redeemer>, path: Segment, call: Call
     let key = IdempotencyKey::parse(path.text(), "/path/key")?;
     let request = state.backend.secrets.request_key(merchant, key.as_str());
     let shard_number = merchant.shard();
+    // Asked before the outcome: what ends in between is seen as done or refused, and not as absent.
+    let in_flight = state.backend.ledger.is_in_flight(request).await.map_err(Problem::internal)?;
     let (row, decided_by) = state
         .look(merchant, move |shard, _, now| {
             (live_request(shard, shard_number, request, now).cloned(), now + ATTEMPT_MS)
         })
         .await?;
-    let body = match row {
+    let body = match row.filter(|row| !in_flight || row.outcome != RequestOutcome::Open) {
+        None if in_flight => json!({"state": "in_flight", "decided_by": format_ms(decided_by)}),
         None => json!({"state": "absent", "decided_by": format_ms(decided_by)}),
         Some(row) => match row.outcome {
             RequestOutcome::Done(done) => self::done(&state, &call, merchant, done).await?,

@@ -77,13 +77,12 @@ pub(crate) fn tool(data_dir: &Path, arguments: &[&str]) -> Output {
 pub(crate) struct Caller {
     pub(crate) client: Arc<Client>,
     pub(crate) credentials: Credentials,
-    next: Arc<AtomicU64>,
 }
 
 impl Caller {
     pub(crate) fn new(address: &str, key_id: &str, secret: &str) -> Self {
         let client = Arc::new(Client::new(address).expect("an address"));
-        Self { client, credentials: Credentials::new(key_id, secret), next: Arc::new(AtomicU64::new(1)) }
+        Self { client, credentials: Credentials::new(key_id, secret) }
     }
 
     /// The platform's first key.
@@ -99,8 +98,9 @@ impl Caller {
     }
 
     /// A new idempotency key.
-    pub(crate) fn key(&self) -> String {
-        format!("key-{}-{}", std::process::id(), self.next.fetch_add(1, Ordering::Relaxed))
+    pub(crate) fn key() -> String {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        format!("key-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, key: Option<&str>, body: Option<&Value>) -> Reply {
@@ -108,7 +108,7 @@ impl Caller {
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
-        self.send("POST", path, Some(&self.key()), Some(&body)).await
+        self.send("POST", path, Some(&Self::key()), Some(&body)).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {
@@ -133,7 +133,7 @@ pub(crate) async fn merchant(address: &str, data_dir: &Path) -> (Value, Caller) 
     let quotas =
         json!({"create_per_second": 1_000_000, "redeem_per_second": 1_000_000, "import_per_minute": 1_000_000});
     let path = format!("/v1/merchants/{id}/quotas");
-    let reply = platform.send("PUT", &path, Some(&platform.key()), Some(&quotas)).await;
+    let reply = platform.send("PUT", &path, Some(&Caller::key()), Some(&quotas)).await;
     assert_eq!(reply.status.as_u16(), 200);
     let key = platform.ok(&format!("/v1/merchants/{id}/keys"), json!({"role": "admin"})).await;
     let caller = Caller::new(address, key["key_id"].as_str().expect("id"), key["secret"].as_str().expect("secret"));

@@ -134,13 +134,14 @@ impl Engine {
     /// one who came later its fence may be older than an attempt elsewhere that counted it and may yet succeed.
     fn refuse_all(&mut self, attempt: Attempt, refusal: &Refusal, fence: u64, wall: Millis) {
         let request = attempt.submission.request;
+        let as_of = self.ledger.of(attempt.submission.merchant).sequence;
         let waiting = request.and_then(|(key, _)| self.in_flight.remove(&key)).unwrap_or_default();
         let (same, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|other| {
             let what = &other.submission.what;
             other.came <= fence && other.submission.request == request && matches!(what, What::Command(_))
         });
         for attempt in std::iter::once(attempt).chain(same) {
-            (attempt.submission.reply)(Answer::Refused(Box::new(refusal.clone())));
+            (attempt.submission.reply)(Answer::Refused(Box::new(refusal.clone()), as_of));
         }
         for other in others {
             self.resume(other, wall);

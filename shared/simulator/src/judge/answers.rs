@@ -60,7 +60,7 @@ impl Judge {
             self.violated("I3", format!("{key:?} was cancelled, and yet it happened by {effects:?}"));
         }
         let last = attempts.last().and_then(|attempt| attempt.answer.as_ref());
-        if let Some((Answer::Refused(_) | Answer::RefusedElsewhere(_), _)) = last {
+        if let Some((Answer::Refused(..) | Answer::RefusedElsewhere(_), _)) = last {
             let answers: Vec<_> =
                 attempts.iter().map(|a| (a.since, a.answer.as_ref().map(|(answer, _)| short(answer)))).collect();
             self.violated("I3", format!("{key:?} was refused, and yet it happened by {effects:?}: {answers:?}"));
@@ -70,7 +70,7 @@ impl Judge {
     /// I5: where a cap was reported as reached, it was so at some record between the question and the answer. Every
     /// record of that span may be the one: a refusal may rest on proposals that come before its fence.
     fn refused(&mut self, id: usize, attempt: &Attempt, answer: &Answer, folded: Sequence) {
-        let (Answer::Refused(refusal), Wish::Do(command)) = (answer, &attempt.wish) else { return };
+        let (Answer::Refused(refusal, _), Wish::Do(command)) = (answer, &attempt.wish) else { return };
         let Some(book) = self.books.get(&attempt.merchant) else { return };
         let span = (attempt.since, folded);
         let sound = match (&refusal.rejection, &**command) {
@@ -126,7 +126,7 @@ pub(super) fn short(answer: &Answer) -> String {
     match answer {
         Answer::Applied(applied) => format!("applied by {}", applied.at.sequence),
         Answer::Replayed(done) => format!("replayed {}", done.sequence),
-        Answer::Refused(refusal) => format!("refused {:?}", refusal.rejection),
+        Answer::Refused(refusal, _) => format!("refused {:?}", refusal.rejection),
         other => format!("{other:?}"),
     }
 }
