@@ -35,6 +35,7 @@ pub fn code(rejection: &Rejection) -> Code {
         Rejection::BelowUsed { .. } => Code::BelowUsed,
         Rejection::ClaimNotOpen { .. } => Code::ClaimNotOpen,
         Rejection::CouponVoided => Code::CouponVoided,
+        Rejection::BatchVoided => Code::BatchVoided,
         Rejection::AlreadyClaimed => Code::CouponClaimed,
         Rejection::AlreadyRedeemed { .. } => Code::AlreadyRedeemed,
         Rejection::CouponLocked { .. } => Code::CouponLocked,

@@ -1,100 +1,173 @@
 //! The story of a coupon or a stock: each record that changed it names the one before, so the whole of it can be
 //! followed back through the log, and its state at any point told again.
 
-use crate::event::{CouponState, Event, ReversedPart};
-use crate::fold::At;
-use crate::id::Sequence;
+use crate::event::{CouponState, Event, Pseudonym, ReversedPart};
+use crate::fold::{At, find_coupon, untouched};
+use crate::id::{MerchantId, Sequence};
 use crate::record::{Entity, Guard, Record};
-use crate::state::{Coupon, Stock};
+use crate::state::{Coupon, Read, Stock, View};
 
-/// The record that changed the coupon before `record` did; `None` where its story begins, and for records that did
-/// not change it.
-pub fn previous(record: &Record, coupon: u64) -> Option<Sequence> {
-    let sequence = record.events.iter().find_map(|event| match event {
-        Event::CouponClaimed(claim) => Some(claim.previous),
-        Event::CouponsLocked(lock) => part(&lock.parts, coupon).map(|part| part.previous),
-        Event::CouponsRedeemed(redemption) => part(&redemption.parts, coupon).map(|part| part.previous),
-        Event::RedemptionReversed(reversal) => reversed(&reversal.parts, coupon).map(|part| part.previous),
-        Event::LockReleased(lock, _) | Event::LockExpired(lock) => Some(*lock),
-        Event::CouponVoided(void) if void.coupon == coupon => Some(void.previous),
-        Event::CouponVoided(void) => void.lock,
-        _ => None,
-    });
-    sequence.filter(|sequence| *sequence > 0)
+/// What is needed of the state to follow a coupon's story.
+#[derive(Clone, Debug)]
+pub struct Story {
+    number: u64,
+    now: Coupon,
+    /// The last record that changed this coupon by itself, or made it with its batch.
+    own: Sequence,
+    /// The record that voided what was left of its batch.
+    batch_voided: Option<Sequence>,
+    /// As it was made ahead.
+    shelf: Coupon,
+    owner: Option<Pseudonym>,
 }
 
-fn part(parts: &[crate::event::Part], coupon: u64) -> Option<&crate::event::Part> {
-    parts.iter().find(|part| part.coupon == coupon)
-}
-
-fn reversed(parts: &[ReversedPart], coupon: u64) -> Option<&ReversedPart> {
-    parts.iter().find(|part| part.coupon == coupon)
-}
-
-/// The coupon after a record of its story. `shelf` is what it was when it was made ahead, if it was.
-pub fn after(coupon: Option<Coupon>, shelf: &Coupon, record: &Record, at: At, number: u64) -> Option<Coupon> {
-    record.events.iter().fold(coupon, |coupon, event| after_event(coupon, shelf, event, at, number))
-}
-
-fn after_event(coupon: Option<Coupon>, shelf: &Coupon, event: &Event, at: At, number: u64) -> Option<Coupon> {
-    let mut row = coupon.clone().unwrap_or_else(|| shelf.clone());
-    row.version = at.sequence;
-    match event {
-        Event::CouponClaimed(claim) => {
-            row.state = CouponState::Claimed;
-            row.user = Some(claim.user);
-            (row.valid_from, row.valid_until) = (claim.valid_from, claim.valid_until);
-            (row.uses, row.uses_left) = (claim.uses, claim.uses);
-            row.claimed_at = Some(at.time);
-            row.claim = Some(at.sequence);
-        }
-        Event::CouponsSent(chunk) => {
-            row.state = CouponState::Claimed;
-            (row.valid_from, row.valid_until) = chunk.validity;
-            row.claimed_at = Some(at.time);
-            row.claim = Some(at.sequence);
-        }
-        Event::CouponsLocked(lock) => {
-            let part = part(&lock.parts, number)?;
-            row.state = CouponState::Locked;
-            (row.valid_from, row.valid_until) = (part.valid_from, part.valid_until);
-            row.lock = Some(at.sequence);
-        }
-        Event::LockReleased(..) | Event::LockExpired(_) => unlock(&mut row, shelf),
-        Event::CouponVoided(void) => {
-            unlock(&mut row, shelf);
-            if void.coupon == number {
-                row.state = CouponState::Voided;
-            }
-        }
-        Event::CouponsRedeemed(redemption) => {
-            let part = part(&redemption.parts, number)?;
-            row.uses_left = part.uses_left;
-            row.state = if part.uses_left == 0 { CouponState::Redeemed } else { CouponState::Claimed };
-            (row.valid_from, row.valid_until) = (part.valid_from, part.valid_until);
-            row.lock = None;
-            row.used_at = Some(at.time);
-            row.redemption = Some(at.sequence);
-        }
-        Event::RedemptionReversed(reversal) => {
-            let part = reversed(&reversal.parts, number)?;
-            row.uses_left = part.uses_left;
-            if row.state == CouponState::Redeemed {
-                row.state = CouponState::Claimed;
-            }
-        }
-        _ => return coupon,
+impl Story {
+    /// Of a coupon, if there is one with this number.
+    pub fn of<V: View + ?Sized>(view: &V, merchant: MerchantId, number: u64) -> Option<Self> {
+        let now = find_coupon(view, merchant, number)?;
+        let batch = now.batch.and_then(|batch| view.batch(merchant, batch));
+        let shelf = untouched(view, merchant, number).unwrap_or_else(|| Coupon {
+            user: None,
+            state: CouponState::Available,
+            uses_left: now.uses,
+            claimed_at: None,
+            used_at: None,
+            lock: None,
+            redemption: None,
+            claim: None,
+            before_claim: 0,
+            reversed_in_lock: Vec::new(),
+            ..now.clone()
+        });
+        Some(Self {
+            number,
+            own: view.coupon_row(merchant, number).map_or(now.batch.unwrap_or(now.version), |row| row.version),
+            batch_voided: batch.filter(|batch| batch.voided_at.is_some()).map(|batch| batch.version),
+            shelf: Coupon { state: CouponState::Available, ..shelf },
+            owner: now.user,
+            now,
+        })
     }
-    Some(row)
-}
 
-fn unlock(row: &mut Coupon, shelf: &Coupon) {
-    row.lock = None;
-    if row.state == CouponState::Locked {
-        let in_hands = row.claimed_at.is_some() || row.redemption.is_some();
-        row.state = if in_hands { CouponState::Claimed } else { CouponState::Available };
-        if !in_hands {
-            (row.valid_from, row.valid_until) = (shelf.valid_from, shelf.valid_until);
+    /// The coupon as it is.
+    pub fn now(&self) -> &Coupon {
+        &self.now
+    }
+
+    /// The newest record of the story.
+    pub fn last(&self) -> Sequence {
+        self.now.version
+    }
+
+    /// The record that changed the coupon before `record` did; `None` where its story begins.
+    pub fn previous(&self, record: &Record) -> Option<Sequence> {
+        let sequence = record.events.iter().find_map(|event| match event {
+            Event::CouponClaimed(claim) if claim.printed.is_some() => Some(claim.previous),
+            Event::CouponClaimed(_) | Event::CouponsSent(_) => Some(self.now.before_claim),
+            Event::CouponsLocked(lock) => self.part(&lock.parts).map(|part| part.previous),
+            Event::CouponsRedeemed(redemption) => self.part(&redemption.parts).map(|part| part.previous),
+            Event::RedemptionReversed(reversal) => self.reversed(&reversal.parts).map(|part| part.previous),
+            Event::LockReleased(lock, _) | Event::LockExpired(lock) => Some(self.last_in(*lock)),
+            Event::CouponVoided(void) if void.coupon == self.number => Some(void.previous),
+            Event::CouponVoided(void) => void.lock.map(|lock| self.last_in(lock)),
+            Event::BatchVoided(..) => Some(self.own),
+            _ => None,
+        });
+        sequence.filter(|sequence| *sequence > 0)
+    }
+
+    /// The last record that changed the coupon while a lock held it.
+    fn last_in(&self, lock: u64) -> Sequence {
+        let reversals = self.now.reversed_in_lock.iter().rev();
+        reversals.into_iter().find(|(in_lock, _)| *in_lock == lock).map_or(lock, |(_, sequence)| *sequence)
+    }
+
+    fn part<'a>(&self, parts: &'a [crate::event::Part]) -> Option<&'a crate::event::Part> {
+        parts.iter().find(|part| part.coupon == self.number)
+    }
+
+    fn reversed<'a>(&self, parts: &'a [ReversedPart]) -> Option<&'a ReversedPart> {
+        parts.iter().find(|part| part.coupon == self.number)
+    }
+
+    /// The coupon after the given records, oldest first; `None` before it was made.
+    pub fn tell<'a>(&self, records: impl IntoIterator<Item = (At, &'a Record)>) -> Option<Coupon> {
+        records.into_iter().fold(None, |coupon, (at, record)| {
+            record.events.iter().fold(coupon, |coupon, event| self.after(coupon, event, at))
+        })
+    }
+
+    fn after(&self, coupon: Option<Coupon>, event: &Event, at: At) -> Option<Coupon> {
+        let mut row = coupon.clone().unwrap_or_else(|| self.shelf.clone());
+        row.version = at.sequence;
+        match event {
+            Event::CodesMade(_) | Event::CodesImported(_) => {}
+            Event::BatchVoided(..) => row.state = CouponState::Voided,
+            Event::CouponClaimed(claim) => {
+                row.user = Some(claim.user);
+                (row.uses, row.uses_left) = (claim.uses, claim.uses);
+                self.claimed(&mut row, (claim.valid_from, claim.valid_until), at);
+            }
+            Event::CouponsSent(chunk) => {
+                row.user = self.owner;
+                self.claimed(&mut row, chunk.validity, at);
+            }
+            Event::CouponsLocked(lock) => {
+                let part = self.part(&lock.parts)?;
+                row.state = CouponState::Locked;
+                (row.valid_from, row.valid_until) = (part.valid_from, part.valid_until);
+                row.lock = Some(at.sequence);
+            }
+            Event::LockReleased(..) | Event::LockExpired(_) => self.unlock(&mut row),
+            Event::CouponVoided(void) => {
+                self.unlock(&mut row);
+                if void.coupon == self.number {
+                    row.state = CouponState::Voided;
+                }
+            }
+            Event::CouponsRedeemed(redemption) => {
+                let part = self.part(&redemption.parts)?;
+                row.uses_left = part.uses_left;
+                row.state = if part.uses_left == 0 { CouponState::Redeemed } else { CouponState::Claimed };
+                (row.valid_from, row.valid_until) = (part.valid_from, part.valid_until);
+                row.lock = None;
+                row.used_at = Some(at.time);
+                row.redemption = Some(at.sequence);
+            }
+            Event::RedemptionReversed(reversal) => {
+                let part = self.reversed(&reversal.parts)?;
+                row.uses_left = part.uses_left;
+                row.reversed_in_lock.extend(row.lock.map(|lock| (lock, at.sequence)));
+                if row.state == CouponState::Redeemed {
+                    row.state = CouponState::Claimed;
+                }
+            }
+            _ => return coupon,
+        }
+        Some(row)
+    }
+
+    fn claimed(&self, row: &mut Coupon, validity: (i64, i64), at: At) {
+        row.state = CouponState::Claimed;
+        (row.valid_from, row.valid_until) = validity;
+        row.claimed_at = Some(at.time);
+        row.claim = Some(at.sequence);
+        row.before_claim = self.now.before_claim;
+    }
+
+    fn unlock(&self, row: &mut Coupon) {
+        row.lock = None;
+        if row.state != CouponState::Locked {
+            return;
+        }
+        if row.claimed_at.is_some() || row.redemption.is_some() {
+            row.state = CouponState::Claimed;
+            return;
+        }
+        let voided = self.batch_voided.is_some_and(|voided| voided < row.version);
+        row.state = if voided { CouponState::Voided } else { CouponState::Available };
+        if !voided {
+            (row.valid_from, row.valid_until) = (self.shelf.valid_from, self.shelf.valid_until);
         }
     }
 }

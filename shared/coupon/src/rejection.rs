@@ -60,6 +60,8 @@ pub enum Rejection {
     },
     /// Voided.
     CouponVoided,
+    /// What was left of the batch is void already.
+    BatchVoided,
     /// In somebody's hands already.
     AlreadyClaimed,
     /// Used up.
@@ -176,7 +178,7 @@ impl Rejection {
             Self::MerchantSuspended => 1,
             Self::NamedTwice => 2,
             Self::Risk(_) => 3,
-            Self::CouponVoided => 4,
+            Self::CouponVoided | Self::BatchVoided => 4,
             Self::AlreadyRedeemed { .. } | Self::AlreadyReversed => 5,
             Self::AlreadyClaimed => 6,
             Self::LockLost(_) | Self::CouponLocked { .. } => 7,

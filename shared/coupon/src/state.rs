@@ -255,6 +255,11 @@ pub struct Coupon {
     pub redemption: Option<u64>,
     /// The claim.
     pub claim: Option<Sequence>,
+    /// What had changed it last when it was claimed from the shelf; 0 if it was made by its claim.
+    pub before_claim: Sequence,
+    /// Reversals of earlier uses while a lock held it: the lock, and the reversal's record. The end of a lock names
+    /// the lock as what was before it, and without these the story would leave them out.
+    pub reversed_in_lock: Vec<(u64, Sequence)>,
 }
 
 /// A live lock; a lock that ended keeps its row, without parts, for those who come late.

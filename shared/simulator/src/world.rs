@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use coupon::command::Command;
-use coupon::event::CouponState;
 use coupon::fold::Rules;
+use coupon::history::Story;
 use coupon::id::{MerchantId, Sequence};
 use coupon::record::RequestKey;
 use coupon::rejection::Refusal;
@@ -102,10 +102,6 @@ fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// One number per kind of refusal is enough here.
 fn code_of(refusal: &Refusal) -> u16 {
     u16::from(refusal.rejection.precedence()) + 1
-}
-
-fn coupon_in_hands(coupon: &coupon::state::Coupon) -> bool {
-    coupon.claimed_at.is_some() || coupon.redemption.is_some()
 }
 
 impl World {
@@ -337,13 +333,10 @@ impl World {
             let (coupon::state::Key::Coupon(merchant, number), coupon::state::Row::Coupon(coupon)) = (key, row) else {
                 continue;
             };
-            let told = self.tell(*merchant, *number, coupon);
-            // One whose batch was voided while it was held is void by the batch's record, not by one of its own.
-            let by_batch = coupon.state == CouponState::Voided && coupon.batch.is_some() && !coupon_in_hands(coupon);
-            // The end of a lock names the lock as what was before it, and so leaves out a reversal in between.
-            let left_out = self.judge.books.get(merchant).and_then(|book| book.coupons.get(number));
-            let left_out = left_out.is_some_and(|coupon| coupon.reversed_in_lock);
-            if told.as_ref() != Some(coupon) && !by_batch && !left_out {
+            let story = Story::of(self.observer.of(*merchant), *merchant, *number);
+            let told = story.as_ref().and_then(|story| self.tell(*merchant, story));
+            let coupon = story.as_ref().map_or(coupon, Story::now);
+            if told.as_ref() != Some(coupon) {
                 wrong.push(format!("coupon {number} of {merchant} is {coupon:?}, its story ends in {told:?}"));
             }
         }
@@ -352,32 +345,20 @@ impl World {
         }
     }
 
-    fn tell(&self, merchant: MerchantId, number: u64, coupon: &coupon::state::Coupon) -> Option<coupon::state::Coupon> {
+    fn tell(&self, merchant: MerchantId, story: &Story) -> Option<coupon::state::Coupon> {
         let shard = merchant.shard();
         let partition = u32::from(shard.0) % self.setup.partitions;
-        let mut story = Vec::new();
-        let mut next = Some(coupon.version);
+        let mut records = Vec::new();
+        let mut next = Some(story.last());
         while let Some(sequence) = next {
             let (offset, time) = self.observer.shard(shard).positions().get(sequence)?;
             let stored = self.log.read(Topic::Ledger, partition, offset, 1).ok()?;
             let (_, Decoded::Entry(entry)) = codec::decode(&stored.first()?.bytes).ok()? else { return None };
             let coupon::record::Entry::Guarded(record) = *entry else { return None };
-            next = coupon::history::previous(&record, number);
-            story.push((coupon::fold::At { shard, sequence, time }, record));
+            next = story.previous(&record);
+            records.push((coupon::fold::At { shard, sequence, time }, record));
         }
-        let shelf = coupon::state::Coupon {
-            version: 0,
-            user: None,
-            state: CouponState::Available,
-            uses_left: coupon.uses,
-            claimed_at: None,
-            used_at: None,
-            lock: None,
-            redemption: None,
-            claim: None,
-            ..coupon.clone()
-        };
-        story.iter().rev().fold(None, |told, (at, record)| coupon::history::after(told, &shelf, record, *at, number))
+        story.tell(records.iter().rev().map(|(at, record)| (*at, record)))
     }
 
     /// All violations, those of the answers included.

@@ -6,6 +6,7 @@ use axum::extract::State;
 use coupon::code::is_importable;
 use coupon::event::{ImportRow, Operation, OperationKind, SendRow};
 use coupon::id::{MerchantId, StockId};
+use coupon_api::dto::context::is_phone_number;
 use coupon_api::secrets::Personal;
 use http_api::auth::Role;
 use http_api::body::Check;
@@ -16,7 +17,6 @@ use http_api::quota::QuotaClass;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::claims::is_phone_number;
 use crate::api::operations::OperationView;
 use crate::api::stocks::stock_id;
 use crate::state::{Issuer, blocking};

@@ -2,8 +2,8 @@
 
 use coupon::event::CouponState;
 use coupon::fold::At;
-use coupon::history;
-use coupon::id::{BatchId, CouponId, LedgerRef, LockId, MerchantId, RedemptionId, Sequence, StockId};
+use coupon::history::Story;
+use coupon::id::{BatchId, CouponId, LedgerRef, LockId, MerchantId, RedemptionId, StockId};
 use coupon::record::{Entry, Record};
 use coupon::state::{Coupon, Read};
 use coupon::terms::Millis;
@@ -105,14 +105,20 @@ pub(super) fn state_at(coupon: &Coupon, now: Millis) -> CouponState {
     }
 }
 
-/// The records of a coupon's story, newest first, up to its beginning.
-pub(super) async fn story(
+/// What is needed to follow a coupon's story, and the merchant's time now; `None` if there is no such coupon.
+pub(super) async fn story_of(state: &Redeemer, id: CouponId) -> Result<Option<(Story, Millis)>, Problem> {
+    state.look(id.merchant, move |shard, _, now| Some((Story::of(shard, id.merchant, id.number)?, now))).await
+}
+
+/// The records of a coupon's story, oldest first.
+pub(super) async fn records(
     state: &Redeemer,
     merchant: MerchantId,
-    number: u64,
-    last: Sequence,
+    story: &Story,
 ) -> Result<Vec<(At, Record)>, Problem> {
-    state.backend.story(merchant, last, |record| history::previous(record, number)).await
+    let mut records = state.backend.story(merchant, story.last(), |record| story.previous(record)).await?;
+    records.reverse();
+    Ok(records)
 }
 
 /// The user's id in clear, from the claim's sealed data.

@@ -4,7 +4,6 @@ use axum::extract::State;
 use coupon::command::{Command, CouponRef};
 use coupon::event::{CouponState, Event};
 use coupon::fold::find_coupon;
-use coupon::history;
 use coupon::id::{CouponId, LedgerRef, MerchantId, RedemptionId, StockId};
 use coupon::state::{Coupon, Read};
 use coupon::terms::Millis;
@@ -19,11 +18,13 @@ use http_api::problem::{Code, Problem};
 use http_api::quota::QuotaClass;
 use http_api::time::format_ms;
 use projection::index::List as Numbers;
+use projection::ledger::Ledger;
+use projection::shard::ShardState;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::coupon_view::{Beside, CouponView, own_code, state_at, story, user_id, view};
+use super::coupon_view::{Beside, CouponView, own_code, records, state_at, story_of, user_id, view};
 use crate::state::Redeemer;
 
 /// A code in a body stays out of access logs.
@@ -55,15 +56,9 @@ pub(super) async fn lookup(State(state): State<Redeemer>, call: Call) -> Result<
         }
     };
     let id = CouponId::new(merchant, named.ok_or_else(missing)?);
-    let (coupon, now) = current(&state, id).await?.ok_or_else(missing)?;
+    let found = move |shard: &ShardState, _: &Ledger, now| Some((find_coupon(shard, merchant, id.number)?, now));
+    let (coupon, now) = state.look(merchant, found).await?.ok_or_else(missing)?;
     Answer::ok(&full_view(&state, &call, id, &coupon, now).await?)
-}
-
-async fn current(state: &Redeemer, id: CouponId) -> Result<Option<(Coupon, Millis)>, Problem> {
-    let look = move |shard: &projection::shard::ShardState, _: &projection::ledger::Ledger, now| {
-        find_coupon(shard, id.merchant, id.number).map(|coupon| (coupon, now))
-    };
-    state.look(id.merchant, look).await
 }
 
 async fn full_view(
@@ -97,41 +92,15 @@ pub(super) async fn get(State(state): State<Redeemer>, path: Segment, call: Call
     let as_of = as_of.as_deref().map(AsOf::parse).transpose()?;
     let id = coupon_id(&call, &path)?;
     let missing = || Problem::of(Code::CouponNotFound);
-    let (coupon, now) = current(&state, id).await?.ok_or_else(missing)?;
+    let (story, now) = story_of(&state, id).await?.ok_or_else(missing)?;
     let Some(as_of) = as_of else {
-        return Answer::ok(&full_view(&state, &call, id, &coupon, now).await?);
+        return Answer::ok(&full_view(&state, &call, id, story.now(), now).await?);
     };
-    let past = past(&state, id, coupon, as_of).await?.ok_or_else(missing)?;
+    let records = records(&state, id.merchant, &story).await?;
+    let reached = records.iter().filter(|(at, _)| as_of.reaches(*at)).map(|(at, record)| (*at, record));
+    let past = story.tell(reached).ok_or_else(missing)?;
     let then = state.backend.moment(id.merchant, as_of).await?;
     Answer::ok(&full_view(&state, &call, id, &past, then).await?)
-}
-
-/// The coupon as it was, told again from the records of its story.
-async fn past(state: &Redeemer, id: CouponId, coupon: Coupon, as_of: AsOf) -> Result<Option<Coupon>, Problem> {
-    let story = story(state, id.merchant, id.number, coupon.version).await?;
-    let shelf = Coupon {
-        user: coupon.user,
-        state: CouponState::Available,
-        uses_left: coupon.uses,
-        claimed_at: None,
-        used_at: None,
-        lock: None,
-        redemption: None,
-        claim: None,
-        ..coupon
-    };
-    let mut past = None;
-    for (at, record) in story.iter().rev().filter(|(at, _)| as_of.reaches(*at)) {
-        let made = record.events.iter().any(|e| matches!(e, Event::CodesMade(_) | Event::CodesImported(_)));
-        past = if made {
-            Some(Coupon { version: at.sequence, user: None, ..shelf.clone() })
-        } else {
-            let voided = record.events.iter().any(|e| matches!(e, Event::BatchVoided(..)));
-            let after = history::after(past, &shelf, record, *at, id.number);
-            after.map(|row| if voided { Coupon { state: CouponState::Voided, ..row } } else { row })
-        };
-    }
-    Ok(past)
 }
 
 /// What explains a coupon, oldest first
@@ -140,11 +109,10 @@ async fn past(state: &Redeemer, id: CouponId, coupon: Coupon, as_of: AsOf) -> Re
 pub(super) async fn events(State(state): State<Redeemer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Operator, Role::Developer, Role::Analyst])?;
     let id = coupon_id(&call, &path)?;
-    let (coupon, now) = current(&state, id).await?.ok_or_else(|| Problem::of(Code::CouponNotFound))?;
-    let mut story = story(&state, id.merchant, id.number, coupon.version).await?;
-    story.reverse();
-    let mut data: Vec<Value> = Vec::with_capacity(story.len() + 1);
-    for (at, record) in &story {
+    let (story, now) = story_of(&state, id).await?.ok_or_else(|| Problem::of(Code::CouponNotFound))?;
+    let records = records(&state, id.merchant, &story).await?;
+    let mut data: Vec<Value> = Vec::with_capacity(records.len() + 1);
+    for (at, record) in &records {
         for event in &record.events {
             let mut entry = describe(id.merchant, event, id.number);
             entry["ledger_ref"] = LedgerRef(at.sequence).to_string().into();
@@ -152,8 +120,8 @@ pub(super) async fn events(State(state): State<Redeemer>, path: Segment, call: C
             data.push(entry);
         }
     }
-    if state_at(&coupon, now) == CouponState::Expired {
-        data.push(json!({"type": "coupon_expired", "at": format_ms(coupon.valid_until)}));
+    if state_at(story.now(), now) == CouponState::Expired {
+        data.push(json!({"type": "coupon_expired", "at": format_ms(story.now().valid_until)}));
     }
     Answer::ok(&json!({"coupon_id": id.to_string(), "data": data, "next_cursor": null}))
 }
@@ -165,7 +133,6 @@ fn describe(merchant: MerchantId, event: &Event, coupon: u64) -> Value {
     match event {
         Event::CodesMade(made) => json!({"type": "codes_made", "label": made.label, "count": made.count}),
         Event::CodesImported(_) => json!({"type": "codes_imported"}),
-        Event::OperationStarted(operation) => json!({"type": "codes_imported", "label": operation.label}),
         Event::BatchVoided(_, reason) => json!({"type": "batch_voided", "reason": reason}),
         Event::CouponClaimed(claim) => json!({
             "type": "coupon_claimed", "channel": claim.channel, "reference": claim.note.reference,
@@ -227,7 +194,33 @@ pub(super) async fn void(State(state): State<Redeemer>, path: Segment, call: Cal
 struct Filter {
     user_id: Option<String>,
     stock_id: Option<String>,
-    state: Option<String>,
+    state: Option<StateName>,
+}
+
+/// As the API spells a coupon's state.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StateName {
+    Available,
+    Claimed,
+    Locked,
+    Redeemed,
+    Voided,
+    Expired,
+}
+
+impl StateName {
+    fn is(self, state: CouponState) -> bool {
+        let own = match self {
+            Self::Available => CouponState::Available,
+            Self::Claimed => CouponState::Claimed,
+            Self::Locked => CouponState::Locked,
+            Self::Redeemed => CouponState::Redeemed,
+            Self::Voided => CouponState::Voided,
+            Self::Expired => CouponState::Expired,
+        };
+        own == state
+    }
 }
 
 /// List coupons that have an owner, newest first
@@ -255,9 +248,8 @@ pub(super) async fn list(State(state): State<Redeemer>, call: Call) -> Result<Li
     let (found, now) = state
         .look(merchant, move |shard, ledger, now| {
             let fits = |coupon: &Coupon| {
-                let named = coupon_api::dto::answer::coupon_state(state_at(coupon, now));
                 stock.is_none_or(|stock| coupon.stock == stock)
-                    && wanted.as_ref().is_none_or(|wanted| wanted == named)
+                    && wanted.is_none_or(|wanted| wanted.is(state_at(coupon, now)))
                     && coupon.claimed_at.is_none_or(|at| super::in_time(&asked, at))
             };
             let found: Vec<_> = super::newest(ledger.index.list(merchant, numbers), after)

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use coupon::code::parse_generated;
-use coupon::fold::find_coupon;
-use coupon::history;
+use coupon::history::Story;
 use coupon::id::{CouponId, LedgerRef};
 use coupon::record::Entry;
 use coupon_api::secrets::Secrets;
@@ -28,12 +27,12 @@ pub(crate) fn run(config: &Config, data_dir: &Path, coupon: &str) -> Result<Exit
         return Ok(ExitCode::from(1));
     };
     let shard = ledger.of(id.merchant);
-    let Some(row) = find_coupon(shard, id.merchant, id.number) else {
+    let Some(story) = Story::of(shard, id.merchant, id.number) else {
         print("no coupon has this id or code");
         return Ok(ExitCode::from(1));
     };
     let mut lines = Vec::new();
-    let mut next = Some(row.version);
+    let mut next = Some(story.last());
     while let Some(sequence) = next {
         let Some((offset, time)) = shard.positions().get(sequence) else { break };
         let partition = u32::from(shard.shard().0) % log.partitions(Topic::Ledger);
@@ -44,8 +43,9 @@ pub(crate) fn run(config: &Config, data_dir: &Path, coupon: &str) -> Result<Exit
         for event in record.events.iter().rev() {
             lines.push(format!("{}  {}  {event:?}", format_ms(time), LedgerRef(sequence)));
         }
-        next = history::previous(&record, id.number);
+        next = story.previous(&record);
     }
+    let row = story.now();
     print(&format!("{id} is {:?}, {} of {} uses left", row.state, row.uses_left, row.uses));
     lines.iter().rev().for_each(|line| print(line));
     Ok(ExitCode::SUCCESS)

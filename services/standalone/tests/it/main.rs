@@ -5,3 +5,4 @@ mod life;
 mod races;
 mod risk;
 mod support;
+mod wrong_input;

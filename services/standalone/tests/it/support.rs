@@ -6,7 +6,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use coupon::fold::{At, Outcome};
+use coupon::record::Entry;
+use event_log::{EventLog, Topic};
+use event_log_sqlite::SqliteLog;
 use http_api::client::{Client, Credentials, Reply};
+use projection::codec::{Decoded, decode};
+use projection::ledger::Ledger;
 use serde_json::{Value, json};
 
 /// A running server; killed when dropped.
@@ -167,4 +173,20 @@ pub(crate) fn redemption(code: &Value, order: &str) -> Value {
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
+}
+
+/// The whole log of a data directory, in the order of each partition, with what became of each record.
+pub(crate) fn entries(data_dir: &Path) -> Vec<(At, Entry, Outcome)> {
+    let log = SqliteLog::open_read_only(data_dir.join("log.sqlite")).expect("a log");
+    let mut ledger = Ledger::new();
+    let mut all = Vec::new();
+    for partition in 0..log.partitions(Topic::Ledger) {
+        for stored in log.read(Topic::Ledger, partition, 0, usize::MAX).expect("a sound log") {
+            let Ok((header, Decoded::Entry(entry))) = decode(&stored.bytes) else { panic!("a sound record") };
+            let shard = coupon::id::Shard(header.shard);
+            let (at, outcome) = ledger.fold(shard, Some(&entry), stored.offset, stored.append_time_ms);
+            all.push((at, *entry, outcome));
+        }
+    }
+    all
 }

@@ -119,3 +119,29 @@ pub fn opaque(check: Check, pointer: &str, text: Option<&str>) -> Check {
         None => check,
     }
 }
+
+/// A number of a Chinese mobile phone, or an international one: personal data that has no place in an id.
+pub fn is_phone_number(text: &str) -> bool {
+    let international = text.strip_prefix('+');
+    let digits = international.unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return false;
+    }
+    let mainland = digits.len() == 11 && digits.starts_with('1') && digits.as_bytes()[1] >= b'3';
+    mainland || (international.is_some() && (7..=15).contains(&digits.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_phone_number;
+
+    #[test]
+    fn phone_numbers_are_told_from_ids() {
+        for number in ["13800138000", "+8613800138000", "+14155550123"] {
+            assert!(is_phone_number(number), "{number}");
+        }
+        for id in ["4129537", "u-13800138000", "10000000000", "用户13800138000", "+"] {
+            assert!(!is_phone_number(id), "{id}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use http_api::problem::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::dto::context::{Context, opaque};
+use crate::dto::context::{Context, is_phone_number, opaque};
 
 /// An order. All amounts are minor units of `currency`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
@@ -218,7 +218,12 @@ pub fn check_actor(
     cashier_id: Option<&str>,
     terminal_id: Option<&str>,
 ) -> Result<(), Problem> {
-    let check = opaque(Check::new(), "/user_id", user_id);
+    let no_phone_number = user_id.is_none_or(|user| !is_phone_number(user));
+    let check = opaque(Check::new(), "/user_id", user_id).field(
+        "/user_id",
+        no_phone_number,
+        "must be an opaque id, not a phone number",
+    );
     let check = opaque(check, "/store_id", store_id);
     let check = opaque(check, "/cashier_id", cashier_id);
     opaque(check, "/terminal_id", terminal_id).done()

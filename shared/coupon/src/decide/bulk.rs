@@ -41,7 +41,7 @@ pub(super) fn make_codes<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, cou
 pub(super) fn void_batch<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, reason: &str) -> Decided {
     let batch = scene.view.batch(scene.merchant, number).ok_or(Rejection::BatchNotFound)?;
     if batch.voided_at.is_some() {
-        return Err(Rejection::CouponVoided.into());
+        return Err(Rejection::BatchVoided.into());
     }
     Ok(Proposal {
         guards: vec![Guard::Version(Entity::Batch(number), batch.version)],

@@ -81,6 +81,11 @@ impl<R: Rows> Scope<'_, R> {
             counts.issued += 1;
             counts.on_shelf += 1;
         });
+        if let Some(coupon) = crate::fold::untouched(self.rows, self.merchant, number) {
+            // It was made by this chunk, and not by the record that began its batch.
+            let coupon = Coupon { version: self.at.sequence, ..coupon };
+            self.rows.put(Key::Coupon(self.merchant, number), Row::Coupon(coupon));
+        }
         self.rows.put(Key::ImportedCode(self.merchant, hash), Row::ImportedCode(number));
         self.rows.put(Key::CodeText(self.merchant, number), Row::CodeText(code.as_str().into()));
         RowResult::Done(number)
@@ -111,10 +116,11 @@ impl<R: Rows> Scope<'_, R> {
         }
         let Some((number, from)) = self.hand_out(stock) else { return RowResult::SoldOut };
         let uses = self.rows.stock(self.merchant, stock).map_or(1, |s| s.profile.terms.value.uses());
+        let shelf = self.coupon(number);
         let coupon = Coupon {
             version: self.at.sequence,
             stock,
-            batch: self.coupon(number).and_then(|coupon| coupon.batch),
+            batch: shelf.as_ref().and_then(|shelf| shelf.batch),
             user: Some(row.user),
             state: CouponState::Claimed,
             valid_from: validity.0,
@@ -126,6 +132,8 @@ impl<R: Rows> Scope<'_, R> {
             lock: None,
             redemption: None,
             claim: Some(self.at.sequence),
+            before_claim: shelf.map_or(0, |shelf| shelf.version),
+            reversed_in_lock: Vec::new(),
         };
         self.put_coupon(number, from, coupon);
         let day = self.day();

@@ -8,11 +8,11 @@ use crate::terms::Millis;
 impl<R: Rows> Scope<'_, R> {
     pub(super) fn claimed(&mut self, claim: &Claim) -> u64 {
         let Some((number, from)) = self.number_for(claim) else { return 0 };
-        let batch = self.coupon(number).and_then(|coupon| coupon.batch);
+        let shelf = self.coupon(number);
         let coupon = Coupon {
             version: self.at.sequence,
             stock: claim.stock,
-            batch,
+            batch: shelf.as_ref().and_then(|shelf| shelf.batch),
             user: Some(claim.user),
             state: CouponState::Claimed,
             valid_from: claim.valid_from,
@@ -24,6 +24,8 @@ impl<R: Rows> Scope<'_, R> {
             lock: None,
             redemption: None,
             claim: Some(self.at.sequence),
+            before_claim: shelf.map_or(0, |shelf| shelf.version),
+            reversed_in_lock: Vec::new(),
         };
         self.put_coupon(number, from, coupon);
         self.count_claim(claim.stock, claim.user, self.day());

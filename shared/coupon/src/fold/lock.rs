@@ -48,7 +48,9 @@ impl<R: Rows> Scope<'_, R> {
             let before = Place::of(&coupon);
             coupon.lock = None;
             coupon.state = self.unlocked_state(&coupon);
-            if let (CouponState::Available, Some(untouched)) = (coupon.state, self.untouched(part.coupon)) {
+            if let (CouponState::Available, Some(untouched)) =
+                (coupon.state, crate::fold::untouched(self.rows, self.merchant, part.coupon))
+            {
                 // Back on the shelf, its days have not begun.
                 (coupon.valid_from, coupon.valid_until) = (untouched.valid_from, untouched.valid_until);
             }

@@ -20,7 +20,7 @@ use crate::terms::{Millis, Zone};
 pub(crate) use guard::lock_end;
 pub use guard::{counter_and_limit, entity_version};
 pub(crate) use shelf::Place;
-pub use shelf::find_coupon;
+pub use shelf::{find_coupon, untouched};
 
 /// Where a record stands in its shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

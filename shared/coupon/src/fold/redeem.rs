@@ -98,6 +98,7 @@ impl<R: Rows> Scope<'_, R> {
         let Some(mut coupon) = self.coupon(part.coupon) else { return };
         let before = Place::of(&coupon);
         coupon.uses_left += part.uses;
+        coupon.reversed_in_lock.extend(coupon.lock.map(|lock| (lock, self.at.sequence)));
         if coupon.state == CouponState::Redeemed {
             coupon.state = CouponState::Claimed;
         }

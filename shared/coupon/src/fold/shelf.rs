@@ -80,7 +80,7 @@ pub(crate) fn range_of<V: View + ?Sized>(view: &V, merchant: MerchantId, number:
 /// A coupon as it is: its row, or what its row would be if it was made ahead and nobody has touched it. One that
 /// went back on the shelf is void since its batch is.
 pub fn find_coupon<V: View + ?Sized>(view: &V, merchant: MerchantId, number: u64) -> Option<Coupon> {
-    let Some(row) = view.coupon_row(merchant, number) else { return virtual_coupon(view, merchant, number) };
+    let Some(row) = view.coupon_row(merchant, number) else { return untouched(view, merchant, number) };
     let mut coupon = row.clone();
     if coupon.state == CouponState::Available
         && let Some(batch) = coupon.batch.and_then(|batch| view.batch(merchant, batch))
@@ -92,7 +92,8 @@ pub fn find_coupon<V: View + ?Sized>(view: &V, merchant: MerchantId, number: u64
     Some(coupon)
 }
 
-fn virtual_coupon<V: View + ?Sized>(view: &V, merchant: MerchantId, number: u64) -> Option<Coupon> {
+/// A coupon made ahead as if nobody had touched it; `None` for one that its claim made.
+pub fn untouched<V: View + ?Sized>(view: &V, merchant: MerchantId, number: u64) -> Option<Coupon> {
     let range = range_of(view, merchant, number)?;
     let batch = view.batch(merchant, range.batch)?;
     let terms = &view.stock(merchant, range.stock)?.profile.terms;
@@ -117,6 +118,8 @@ fn virtual_coupon<V: View + ?Sized>(view: &V, merchant: MerchantId, number: u64)
         lock: None,
         redemption: None,
         claim: None,
+        before_claim: 0,
+        reversed_in_lock: Vec::new(),
     })
 }
 
@@ -124,11 +127,6 @@ impl<R: Rows> Scope<'_, R> {
     /// A coupon's row, made if it has none yet. Guards have shown that it exists.
     pub(super) fn coupon(&self, number: u64) -> Option<Coupon> {
         find_coupon(self.rows, self.merchant, number)
-    }
-
-    /// A coupon made ahead as it was before anybody touched it.
-    pub(super) fn untouched(&self, number: u64) -> Option<Coupon> {
-        virtual_coupon(self.rows, self.merchant, number)
     }
 
     /// Puts a changed coupon, counts it where it is now, and keeps its batch's count.

@@ -31,6 +31,10 @@ pub const COUNTERFOIL_TEST: HeaderName = HeaderName::from_static("counterfoil-te
 /// Bodies up to this size are bounded by the number of requests in flight alone.
 const SMALL_BODY_BYTES: usize = 64 * 1024;
 
+/// How much of a refused request's body is read and thrown away, and for how long.
+const DISCARDED_BYTES: usize = 16 * 1024 * 1024;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Milliseconds since 1970, by a clock that is passed in.
 pub type ClockMs = Arc<dyn Fn() -> i64 + Send + Sync>;
 
@@ -102,7 +106,16 @@ impl Gate {
     }
 
     pub(super) async fn admit(self: Arc<Self>, request: Request, kind: BodyKind) -> Result<Call> {
-        let (parts, body) = request.into_parts();
+        let (parts, mut body) = request.into_parts();
+        let admitted = self.ladder(parts, &mut body, kind).await;
+        if admitted.is_err() {
+            // A connection that is closed while its peer still writes is reset, and the peer never sees the answer.
+            discard(&mut body).await;
+        }
+        admitted
+    }
+
+    async fn ladder(self: Arc<Self>, parts: Parts, body: &mut Body, kind: BodyKind) -> Result<Call> {
         let received_at_ms = (self.clock)();
         let uri = arrival::sent_uri().unwrap_or_else(|| parts.uri.clone());
         let limit = self.body_limit(kind);
@@ -140,10 +153,10 @@ impl Gate {
 
     /// The JSON body of a call that anybody may make.
     pub(crate) async fn read_unsigned(&self, request: Request) -> Result<Bytes> {
-        let (parts, body) = request.into_parts();
+        let (parts, mut body) = request.into_parts();
         check_content_type(&parts.headers, BodyKind::Json)?;
         // Without the permit: nothing that waits for others happens between here and the answer.
-        self.read(body, self.limits.json_bytes).await.map(|(body, _)| body)
+        self.read(&mut body, self.limits.json_bytes).await.map(|(body, _)| body)
     }
 
     fn body_limit(&self, kind: BodyKind) -> usize {
@@ -164,7 +177,7 @@ impl Gate {
         Ok(key)
     }
 
-    async fn read(&self, mut body: Body, limit: usize) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
+    async fn read(&self, body: &mut Body, limit: usize) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
         let reading = async {
             let mut first: Option<Bytes> = None;
             let mut rest = BytesMut::new();
@@ -249,6 +262,21 @@ fn is_signed(caller: &Key, credentials: &AuthorizationHeader<'_>, parts: &Parts,
             caller.secret.verify(&parts, signature)
         }
     }
+}
+
+/// Reads on without keeping anything, up to a bound of bytes and of time.
+async fn discard(body: &mut Body) {
+    let reading = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+            if bytes > DISCARDED_BYTES {
+                return;
+            }
+        }
+    };
+    // Whoever is slower than that loses the answer, not more.
+    let _ = tokio::time::timeout(DISCARD_TIMEOUT, reading).await;
 }
 
 fn too_large(limit: usize) -> Problem {

@@ -63,8 +63,6 @@ pub struct CouponBook {
     pub last_use: Option<Millis>,
     /// A lock that has not ended.
     pub lock: Option<u64>,
-    /// A use of it was reversed while it was locked.
-    pub reversed_in_lock: bool,
 }
 
 /// A lock.

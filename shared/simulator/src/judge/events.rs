@@ -109,7 +109,6 @@ fn codes_made(book: &mut Book, number: u64, count: u64, scene: Scene<'_>, wrong:
             used: 0,
             last_use: None,
             lock: None,
-            reversed_in_lock: false,
         };
         let twice = book.coupons.insert(coupon, made).is_some();
         must(!twice, "I5", wrong, || format!("the number {coupon} was given twice"));
@@ -159,7 +158,6 @@ fn claimed(book: &mut Book, claim: &Claim, scene: Scene<'_>, wrong: &mut Vec<Vio
         used: 0,
         last_use: None,
         lock: None,
-        reversed_in_lock: false,
     };
     book.coupons.insert(scene.number, coupon);
 }

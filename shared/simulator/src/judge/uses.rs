@@ -211,7 +211,6 @@ pub(super) fn reversed(book: &mut Book, reversal: &Reversal, scene: Scene<'_>, w
         }
         if let Some(coupon) = book.coupons.get_mut(&back.coupon) {
             coupon.used = coupon.used.saturating_sub(back.uses);
-            coupon.reversed_in_lock |= coupon.lock.is_some();
             must(coupon.uses - coupon.used == back.uses_left, "I1", wrong, || {
                 format!("coupon {} has other uses left than the reversal says", back.coupon)
             });
