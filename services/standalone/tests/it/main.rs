@@ -1,7 +1,10 @@
 //! The product end to end: the real binary on a free port, over HTTP, killed and started again.
 
 mod crash;
+mod drain;
+mod exact;
 mod life;
+mod past;
 mod races;
 mod risk;
 mod support;

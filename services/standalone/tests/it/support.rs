@@ -13,6 +13,8 @@ use event_log_sqlite::SqliteLog;
 use http_api::client::{Client, Credentials, Reply};
 use projection::codec::{Decoded, decode};
 use projection::ledger::Ledger;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
 use serde_json::{Value, json};
 
 /// A running server; killed when dropped.
@@ -175,18 +177,29 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
-/// The whole log of a data directory, in the order of each partition, with what became of each record.
-pub(crate) fn entries(data_dir: &Path) -> Vec<(At, Entry, Outcome)> {
+/// Folds the whole log of a data directory and shows the ledger after each record.
+pub(crate) fn fold_log(data_dir: &Path, mut each: impl FnMut(&Ledger, At, &Entry, Outcome)) {
     let log = SqliteLog::open_read_only(data_dir.join("log.sqlite")).expect("a log");
     let mut ledger = Ledger::new();
-    let mut all = Vec::new();
     for partition in 0..log.partitions(Topic::Ledger) {
         for stored in log.read(Topic::Ledger, partition, 0, usize::MAX).expect("a sound log") {
             let Ok((header, Decoded::Entry(entry))) = decode(&stored.bytes) else { panic!("a sound record") };
             let shard = coupon::id::Shard(header.shard);
             let (at, outcome) = ledger.fold(shard, Some(&entry), stored.offset, stored.append_time_ms);
-            all.push((at, *entry, outcome));
+            each(&ledger, at, &entry, outcome);
         }
     }
-    all
+}
+
+/// Numbers from a seed, which is printed; `COUNTERFOIL_SEED` gives it back.
+pub(crate) fn seeded() -> SmallRng {
+    let given = std::env::var("COUNTERFOIL_SEED").ok().and_then(|text| text.parse().ok());
+    let seed: u64 = given.unwrap_or_else(rand::random);
+    println!("COUNTERFOIL_SEED={seed}");
+    SmallRng::seed_from_u64(seed)
+}
+
+/// The code of a problem; nothing for other answers.
+pub(crate) fn code(reply: &Reply) -> String {
+    reply.code().map(|code| code.to_string()).unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use http_api::client::{Credentials, Reply};
 use http_api::signature::{SignedParts, authorization};
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Server, claim, entries, merchant, redemption, runtime, stock};
+use crate::support::{Caller, Server, claim, fold_log, merchant, redemption, runtime, stock};
 
 /// Status, code and pointer; an empty pointer is none.
 type Expected = (u16, &'static str, &'static str);
@@ -633,7 +633,9 @@ fn check(wrong: &mut Vec<String>, what: &str, reply: &Reply, (status, code, poin
 }
 
 fn events(folder: &std::path::Path) -> usize {
-    entries(folder).iter().filter(|(_, entry, _)| matches!(entry, Entry::Guarded(_))).count()
+    let mut events = 0;
+    fold_log(folder, |_, _, entry, _| events += usize::from(matches!(entry, Entry::Guarded(_))));
+    events
 }
 
 #[test]
