@@ -26,7 +26,7 @@ use crate::scorer::ScorerHandle;
 #[openapi(paths(subject, features, decision))]
 struct Document;
 
-/// The part of the OpenAPI document that is the risk-scorer's.
+/// The part of the `OpenAPI` document that is the risk-scorer's.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }

@@ -10,7 +10,7 @@ use coupon::event::{Decision, Event, Pseudonym};
 use coupon::fold::Outcome;
 use coupon::id::MerchantId;
 use coupon::record::Entry;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select};
+use crossbeam_channel::{Receiver, Sender, select};
 use event_log::envelope::{self, Header, Realm};
 use event_log::{EventLog, Topic};
 use inline_risk::InlineRisk;
@@ -151,11 +151,8 @@ impl Worker {
     }
 
     fn drain_and_flush(&mut self, feed: &Receiver<Feed>) {
-        loop {
-            match feed.recv_timeout(Duration::from_millis(1)) {
-                Ok(message) => self.feed(message),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-            }
+        while let Ok(message) = feed.recv_timeout(Duration::from_millis(1)) {
+            self.feed(message);
         }
         self.flush();
     }

@@ -1,5 +1,6 @@
 //! The demonstration: a sample test merchant with a stock, a session to paste, and gentle traffic.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ impl Demo {
 async fn prepare(address: &str, data_dir: &std::path::Path) -> Result<Sample, Failure> {
     let key: Value = serde_json::from_str(&std::fs::read_to_string(platform_key_file(data_dir))?)?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let platform = Credentials::new(&text(&key["key_id"]), &text(&key["secret"]));
+    let platform = Credentials::new(text(&key["key_id"]), &text(&key["secret"]));
     let client = Client::new(address)?;
     // Keys are remembered for a day; the stamp of the day the directory was first used makes them last.
     let stamp_file = data_dir.join("demo.json");
@@ -70,7 +71,6 @@ async fn prepare(address: &str, data_dir: &std::path::Path) -> Result<Sample, Fa
     client.signed(&own, "POST", &path, Some("demo-activate"), None).await?;
     let known = json!({"key_id": key_id, "secret": secret, "stock": stock});
     std::fs::write(&stamp_file, known.to_string())?;
-    use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(&stamp_file, std::fs::Permissions::from_mode(0o600))?;
     Ok(Sample { key_id, secret, stock })
 }

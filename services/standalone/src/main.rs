@@ -24,7 +24,7 @@ struct Arguments {
     /// Where log, projection and keys lie
     #[arg(long, global = true, env = "COUNTERFOIL_DATA_DIR", default_value = "data")]
     data_dir: PathBuf,
-    /// A TOML file; every key is also a variable COUNTERFOIL__SECTION__KEY
+    /// A TOML file; every key is also a variable `COUNTERFOIL__SECTION__KEY`
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -76,7 +76,7 @@ enum Command {
         /// Where it listens [default: as the running server says]
         #[arg(long, value_name = "URL")]
         target: Option<String>,
-        /// A file with key_id and secret [default: platform-key.json in the data directory]
+        /// A file with `key_id` and secret [default: platform-key.json in the data directory]
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
         /// The Idempotency-Key [default: a random one for calls that change something]

@@ -1,4 +1,4 @@
-//! The OpenAPI document, put together from what the services say, and the pages to read it.
+//! The `OpenAPI` document, put together from what the services say, and the pages to read it.
 
 use axum::Router;
 use axum::response::Redirect;

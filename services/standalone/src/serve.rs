@@ -73,7 +73,7 @@ fn start(config: &Config, data_dir: &Path) -> Result<Running, Failure> {
         commit_interval: Duration::from_micros(config.log.commit_interval_microseconds),
         ..event_log_sqlite::Options::default()
     };
-    let log = SqliteLog::open(&data_dir.join(LOG_FILE), options)?;
+    let log = SqliteLog::open(data_dir.join(LOG_FILE), options)?;
     let master = keys::master_key(&config.security, data_dir)?;
     let secrets = Arc::new(Secrets::new(master.clone()));
     let directory = Arc::new(Directory::new(secrets.clone()));

@@ -42,7 +42,9 @@ impl Directory {
                 self.merchants.insert(*of, merchant.clone());
                 let keys: Vec<_> =
                     self.rows.iter().filter(|row| row.key.merchant == Some(*of)).map(|row| row.clone()).collect();
-                keys.iter().for_each(|row| self.put(row));
+                for row in &keys {
+                    self.put(row);
+                }
             }
             (RowKey::ApiKey(_, hash), Row::ApiKey(row)) => {
                 self.rows.insert(*hash, row.clone());

@@ -173,8 +173,14 @@ impl Rejection {
     /// fit the order, what is limited.
     pub fn precedence(&self) -> u8 {
         match self {
-            Self::MerchantNotFound | Self::KeyNotFound | Self::StockNotFound | Self::BatchNotFound => 0,
-            Self::StoreNotFound | Self::LockNotFound | Self::RedemptionNotFound | Self::CouponNotFound => 0,
+            Self::MerchantNotFound
+            | Self::KeyNotFound
+            | Self::StockNotFound
+            | Self::BatchNotFound
+            | Self::StoreNotFound
+            | Self::LockNotFound
+            | Self::RedemptionNotFound
+            | Self::CouponNotFound => 0,
             Self::MerchantSuspended => 1,
             Self::NamedTwice => 2,
             Self::Risk(_) => 3,

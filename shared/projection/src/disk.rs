@@ -164,9 +164,9 @@ pub fn image(ledger: &mut Ledger, next: Vec<Offset>, flushed: &mut [Sequence]) -
         let shard = ledger.shard_mut(Shard(n as u8));
         let dirty = shard.take_dirty();
         if rows.is_empty() {
-            rows = dirty
+            rows = dirty;
         } else {
-            rows.extend(dirty)
+            rows.extend(dirty);
         }
         let first = flushed[usize::from(n)] as usize / CHUNK;
         if shard.sequence > flushed[usize::from(n)] {

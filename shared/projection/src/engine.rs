@@ -2,7 +2,7 @@
 //!
 //! What it must never do: answer before the record, or the fence, of the request is folded from the log.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -134,7 +134,7 @@ struct Attempt {
 #[derive(Default)]
 struct Lane {
     overlay: Overlay,
-    pending: BTreeMap<u64, ()>,
+    pending: BTreeSet<u64>,
     /// Refusals whose fence goes out with the next batch.
     fences: Vec<(Fence, Attempt)>,
     /// Refusals whose fence is folded, behind proposals that are not: by the fence's number.
@@ -319,7 +319,7 @@ impl Engine {
             self.in_flight.entry(key).or_default();
         }
         let lane = self.lane(shard);
-        let last = lane.pending.last_key_value().map_or(0, |(number, ())| *number);
+        let last = lane.pending.last().copied().unwrap_or(0);
         lane.blocked.push_back((last + 1, attempt));
     }
 
@@ -333,7 +333,7 @@ impl Engine {
                 let as_of = self.ledger.shard(shard).sequence;
                 return (attempt.submission.reply)(Answer::Refused(Box::new(refusal), as_of));
             }
-            let last = lane.pending.last_key_value().map_or(0, |(number, ())| *number);
+            let last = lane.pending.last().copied().unwrap_or(0);
             lane.held.push_back((last + 1, attempt));
             return;
         };
@@ -387,7 +387,7 @@ impl Engine {
         let entry = Arc::new(entry);
         let (expected, wrote) = self.speculate(&entry, shard, now, number);
         let partition = self.partition(shard);
-        self.lane(shard).pending.insert(number, ());
+        self.lane(shard).pending.insert(number);
         self.order[partition].push_back(number);
         self.out.push(event_log::Entry { topic: Topic::Ledger, partition: partition as u32, bytes: bytes.clone() });
         self.out_numbers.push(number);

@@ -42,7 +42,7 @@ thread_local! {
 /// Counts a folded record.
 pub(crate) fn folded(outcome: Outcome) {
     let label = match outcome {
-        Outcome::Applied(_) => return APPLIED.with(|counter| counter.inc()),
+        Outcome::Applied(_) => return APPLIED.with(prometheus::core::GenericCounter::inc),
         Outcome::Replayed(_) => "replayed",
         Outcome::Cancelled => "cancelled",
         Outcome::Fenced(_) => "fenced",

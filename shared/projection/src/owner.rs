@@ -24,12 +24,15 @@ const FLUSH_EVERY: Duration = Duration::from_secs(2);
 /// Records folded in one go before others get their turn.
 const FOLD_AT_ONCE: usize = 1_024;
 
+/// Looks at what is folded, at this time of the wall clock.
+pub type Query = Box<dyn FnOnce(&Ledger, Millis) + Send>;
+
 /// Something for the owner to do.
 pub enum Message {
     /// Decide.
     Submit(Box<Submission>),
     /// Look at what is folded.
-    Query(Box<dyn FnOnce(&Ledger, Millis) + Send>),
+    Query(Query),
     /// Whether a request is under way here.
     IsInFlight(RequestKey, tokio::sync::oneshot::Sender<bool>),
     /// The log moved, or a batch's append ended.
@@ -201,7 +204,7 @@ impl Owner {
             let mut next = first;
             while let Some(message) = next {
                 if let Message::Stop(done) = message {
-                    return self.stop(done);
+                    return self.stop(&done);
                 }
                 self.take(message, wall);
                 messages += 1;
@@ -343,7 +346,7 @@ impl Owner {
     }
 
     /// Folds what was appended, answers it, and writes everything behind.
-    fn stop(mut self, done: Sender<()>) {
+    fn stop(mut self, done: &Sender<()>) {
         let patience = Instant::now() + Duration::from_secs(5);
         while (self.engine.pending() > 0 || self.engine.has_batch()) && Instant::now() < patience {
             let wall = (self.clock)();

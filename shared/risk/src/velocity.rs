@@ -258,7 +258,9 @@ mod tests {
         ) {
             let count = |times: &[i64]| {
                 let mut counts = SubjectCounts::default();
-                times.iter().for_each(|time| counts.add(Counted::Claims, *time));
+                for time in times {
+                    counts.add(Counted::Claims, *time);
+                }
                 counts
             };
             let counts = count(&times);

@@ -134,26 +134,27 @@ pub(super) async fn result(State(state): State<Issuer>, path: Segment, call: Cal
         return Err(Problem::of(Code::OperationRunning));
     }
     let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, Body::from_stream(stream(state, id, row))).into_response())
+    Ok((headers, Body::from_stream(stream(state, id, &row))).into_response())
 }
 
 /// The file piece by piece: at no time is more than one of them in memory.
-fn stream(state: Issuer, id: OperationId, row: OperationRow) -> impl futures_util::Stream<Item = Piece> {
+fn stream(state: Issuer, id: OperationId, row: &OperationRow) -> impl futures_util::Stream<Item = Piece> + use<> {
+    let chunks = row.chunks;
     let import = row.kind == OperationKind::ImportCodes;
     let header = futures_util::stream::iter([Ok(Bytes::from_static(b"row,result,coupon_id\n"))]);
     let pieces = futures_util::stream::unfold((0, 1), move |(chunk, number)| {
         let state = state.clone();
         async move {
-            if chunk >= row.chunks {
+            if chunk >= chunks {
                 return None;
             }
-            let end = row.chunks.min(chunk + PIECE);
+            let end = chunks.min(chunk + PIECE);
             match results(&state, id, chunk..end).await {
                 Ok(results) => {
                     let next = (end, number + results.len() as u64);
                     Some((Ok(lines(id.merchant, number, &results, import).into()), next))
                 }
-                Err(problem) => Some((Err(std::io::Error::other(problem)), (row.chunks, number))),
+                Err(problem) => Some((Err(std::io::Error::other(problem)), (chunks, number))),
             }
         }
     });

@@ -143,6 +143,8 @@ pub(super) async fn user_id(
 /// A merchant's own code.
 pub(super) async fn own_code(state: &Redeemer, id: CouponId) -> Result<Option<String>, Problem> {
     state
-        .look(id.merchant, move |shard, _, _| shard.code_text(id.merchant, id.number).map(|text| text.to_string()))
+        .look(id.merchant, move |shard, _, _| {
+            shard.code_text(id.merchant, id.number).map(std::string::ToString::to_string)
+        })
         .await
 }

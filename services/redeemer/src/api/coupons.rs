@@ -258,7 +258,7 @@ pub(super) async fn list(State(state): State<Redeemer>, call: Call) -> Result<Li
                 .filter(|(_, _, coupon)| fits(coupon))
                 .take(asked.limit + 1)
                 .map(|(place, number, coupon)| {
-                    let own_code = shard.code_text(merchant, number).map(|text| text.to_string());
+                    let own_code = shard.code_text(merchant, number).map(std::string::ToString::to_string);
                     (place, number, coupon.clone(), own_code)
                 })
                 .collect();

@@ -43,7 +43,7 @@ mod validations;
 )]
 struct Document;
 
-/// The part of the OpenAPI document that is the redeemer's.
+/// The part of the `OpenAPI` document that is the redeemer's.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }

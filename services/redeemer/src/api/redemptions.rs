@@ -84,7 +84,7 @@ fn state_name(row: &RedemptionRow) -> &'static str {
 
 /// A signed receipt
 ///
-/// A JWS (EdDSA) over the redemption; keys at `/.well-known/jwks.json`.
+/// A JWS (`EdDSA`) over the redemption; keys at `/.well-known/jwks.json`.
 #[utoipa::path(get, path = "/v1/redemptions/{id}/receipt", tag = "Redemptions", params(("id" = String, Path)),
     responses((status = 200, body = serde_json::Value)))]
 pub(super) async fn receipt(State(state): State<Redeemer>, path: Segment, call: Call) -> Result<Answer, Problem> {

@@ -2,55 +2,118 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::support::{Server, claim, merchant, redemption, runtime, stock, tool};
+use crate::support::{Caller, Server, claim, code, merchant, redemption, runtime, seeded, stock, tool};
+use rand::RngExt;
 use serde_json::{Value, json};
+
+/// A request, and what its caller was answered; nothing where the answer was lost.
+#[derive(Clone)]
+struct Sent {
+    path: String,
+    key: String,
+    body: Value,
+    answer: Option<(u16, Vec<u8>)>,
+}
+
+type All = Arc<Mutex<Vec<Sent>>>;
+
+/// Sends, and notes what came of it; the answer, if there was one.
+async fn send(caller: &Caller, path: &str, body: Value, all: &All) -> Option<Value> {
+    let key = Caller::key();
+    let sent = caller.client.signed(&caller.credentials, "POST", path, Some(&key), Some(&body)).await.ok();
+    let answer = sent.as_ref().map(|reply| (reply.status.as_u16(), reply.body.to_vec()));
+    all.lock().expect("not poisoned").push(Sent { path: path.to_owned(), key, body, answer });
+    let reply = sent?;
+    assert!(reply.status.as_u16() < 500, "{path}: {}", String::from_utf8_lossy(&reply.body));
+    reply.json().ok()
+}
+
+/// A shopper's way again and again, until nobody answers: claim, lock, redeem under the lock or without it, reverse.
+async fn shop(caller: Caller, stock: String, all: All, name: String) -> Option<()> {
+    for n in 0.. {
+        let user = format!("{name}-{n}");
+        let coupon = send(&caller, "/v1/claims", json!({"stock_id": stock, "user_id": user}), &all).await?;
+        let mut body = redemption(&coupon["code"], &user);
+        if n % 2 == 0 {
+            body["ttl_seconds"] = json!(600);
+            let lock = send(&caller, "/v1/locks", body, &all).await?;
+            let order = json!({"id": user, "amount": 2000, "currency": "CNY"});
+            body = json!({"order": order, "lock": {"id": lock["id"], "token": lock["token"]}});
+        }
+        let redeemed = send(&caller, "/v1/redemptions", body, &all).await?;
+        if n % 3 == 0 {
+            let path = format!("/v1/redemptions/{}/reversals", redeemed["id"].as_str()?);
+            send(&caller, &path, json!({"reason": "returned"}), &all).await?;
+        }
+    }
+    None
+}
+
+/// What was answered is answered again; what was not is found out by the same key, or cancelled for good.
+async fn settle(caller: &Caller, all: &[Sent]) -> (usize, usize) {
+    let (mut repeated, mut cancelled) = (0, 0);
+    for (n, sent) in all.iter().enumerate() {
+        let Sent { path, key, body, answer } = sent;
+        let again = async || caller.send("POST", path, Some(key), Some(body)).await;
+        if let Some((status, first)) = answer {
+            let reply = again().await;
+            if *status == 201 {
+                assert_eq!((reply.status.as_u16(), &reply.body[..]), (201, &first[..]), "{path} {key}");
+                assert_eq!(reply.header("idempotency-replayed"), "true", "{path} {key}");
+            }
+            continue;
+        }
+        if n % 2 == 0 {
+            assert_eq!(again().await.status.as_u16(), 201, "{path} {key}");
+            repeated += 1;
+            continue;
+        }
+        let state = caller.ok(&format!("/v1/requests/{key}/cancel"), json!({})).await["state"].clone();
+        let reply = again().await;
+        match state.as_str() {
+            Some("done") => assert_eq!(reply.status.as_u16(), 201, "{path} {key}"),
+            Some("cancelled") => assert_eq!(code(&reply), "request_cancelled", "{path} {key}"),
+            _ => panic!("{path} {key} is {state}"),
+        }
+        cancelled += 1;
+    }
+    (repeated, cancelled)
+}
 
 #[test]
 fn what_was_answered_is_there_after_every_kill() {
+    const KILLS: u64 = 20;
     let folder = tempfile::tempdir().expect("a folder");
+    let mut rng = seeded();
     let runtime = runtime();
     let mut server = Server::start(folder.path(), &[]);
     let (_, mut caller) = runtime.block_on(merchant(&server.address, folder.path()));
     let stock = runtime.block_on(stock(&caller, json!({"total": 1_000_000})));
-    for round in 0..5 {
-        let answered: Arc<Mutex<Vec<(String, Value, Vec<u8>)>>> = Arc::default();
-        let tasks: Vec<_> = (0..8)
-            .map(|worker| {
-                let (caller, stock, answered) = (caller.clone(), stock.clone(), answered.clone());
-                runtime.spawn(async move {
-                    for n in 0.. {
-                        let key = format!("r{round}-w{worker}-{n}");
-                        let body = json!({"stock_id": stock, "user_id": key});
-                        let sent =
-                            caller.client.signed(&caller.credentials, "POST", "/v1/claims", Some(&key), Some(&body));
-                        let Ok(reply) = sent.await else { return };
-                        assert_eq!(reply.status.as_u16(), 201);
-                        answered.lock().expect("not poisoned").push((key, body, reply.body.to_vec()));
-                    }
-                })
-            })
+    let (mut repeated, mut cancelled) = (0, 0);
+    for round in 0..KILLS {
+        let all = All::default();
+        let shoppers: Vec<_> = (0..8)
+            .map(|n| runtime.spawn(shop(caller.clone(), stock.clone(), all.clone(), format!("{round}-{n}"))))
             .collect();
         // The kill comes once so many were answered: at another point of the work each round.
-        while answered.lock().expect("not poisoned").len() < 50 + round * 37 {
+        let until = rng.random_range(1..300);
+        while all.lock().expect("not poisoned").len() < until {
             std::thread::yield_now();
         }
         server.kill();
         runtime.block_on(async {
-            for task in tasks {
-                task.await.expect("no panic");
+            for shopper in shoppers {
+                shopper.await.expect("no panic");
             }
         });
         server = Server::start(folder.path(), &[]);
         caller = caller.at(&server);
-        runtime.block_on(async {
-            let seen = answered.lock().expect("not poisoned").clone();
-            for (key, body, first) in seen {
-                let again = caller.send("POST", "/v1/claims", Some(&key), Some(&body)).await;
-                assert_eq!((again.status.as_u16(), again.body.to_vec()), (201, first), "{key}");
-                assert_eq!(again.header("idempotency-replayed"), "true", "{key}");
-            }
-        });
+        let all = all.lock().expect("not poisoned").clone();
+        let found_out = runtime.block_on(settle(&caller, &all));
+        (repeated, cancelled) = (repeated + found_out.0, cancelled + found_out.1);
     }
+    eprintln!("{repeated} unknown outcomes repeated, {cancelled} cancelled");
+    assert!(repeated > 10 && cancelled > 10, "the kills came when nothing was under way");
     server.kill();
     let audit = tool(folder.path(), &["audit"]);
     assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stdout));
@@ -75,7 +138,9 @@ fn a_projection_that_is_gone_or_damaged_is_made_anew() {
     let database = sled.join("db");
     let mut bytes = std::fs::read(&database).expect("sled's file");
     let places: Vec<usize> = (0..bytes.len()).step_by(97).collect();
-    places.iter().for_each(|i| bytes[*i] ^= 0x55);
+    for i in places {
+        bytes[i] ^= 0x55;
+    }
     std::fs::write(&database, bytes).expect("writes");
     let server = Server::start(folder.path(), &[]);
     assert_eq!(read(&server)["state"], "claimed");

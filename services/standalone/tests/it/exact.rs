@@ -121,7 +121,7 @@ fn a_shelf_is_sold_out_only_where_nothing_is_left() {
             left.insert(at.sequence, counts.on_shelf);
         }
     });
-    println!("{} claimed, {} times sold out, {readings} readings", told.claimed, told.sold_out.len());
+    eprintln!("{} claimed, {} times sold out, {readings} readings", told.claimed, told.sold_out.len());
     assert!(told.claimed <= CODES && told.sold_out.len() > 50 && readings > 20, "the shelf was hot");
     for reference in &told.sold_out {
         assert_eq!(left.get(reference), Some(&0), "sold out at sequence {reference} while some were left");

@@ -195,7 +195,7 @@ pub(crate) fn fold_log(data_dir: &Path, mut each: impl FnMut(&Ledger, At, &Entry
 pub(crate) fn seeded() -> SmallRng {
     let given = std::env::var("COUNTERFOIL_SEED").ok().and_then(|text| text.parse().ok());
     let seed: u64 = given.unwrap_or_else(rand::random);
-    println!("COUNTERFOIL_SEED={seed}");
+    eprintln!("COUNTERFOIL_SEED={seed}");
     SmallRng::seed_from_u64(seed)
 }
 

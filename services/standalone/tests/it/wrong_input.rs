@@ -36,6 +36,7 @@ async fn role(platform: &Caller, address: &str, merchant: &str, body: Value) -> 
     Caller::new(address, &text(&key["key_id"]), &text(&key["secret"]))
 }
 
+#[expect(clippy::too_many_lines, reason = "one list of what there is, in the order in which it comes to be")]
 async fn scene(server: &Server, folder: &std::path::Path) -> Scene {
     let platform = Caller::platform(&server.address, folder);
     let (own, admin) = merchant(&server.address, folder).await;

@@ -1,4 +1,4 @@
-//! Bodies of requests and answers, as the OpenAPI document shows them.
+//! Bodies of requests and answers, as the `OpenAPI` document shows them.
 
 pub mod answer;
 pub mod context;

@@ -41,14 +41,13 @@ pub(super) fn claim<V: View + ?Sized>(scene: Scene<'_, V>, command: &ClaimComman
     }
     limits(scene, command, number, stock, &mut guards)?;
     let previous = printed.as_ref().map_or(0, |(_, coupon)| coupon.version);
-    match &printed {
-        Some((coupon, row)) => guards.push(Guard::Version(Entity::Coupon(*coupon), row.version)),
-        None => {
-            if scene.left(Counter::Claimable(number)).is_some_and(|left| left < 1) {
-                return Err(Rejection::StockSoldOut.into());
-            }
-            guards.push(Guard::Within(Counter::Claimable(number), 1));
+    if let Some((coupon, row)) = &printed {
+        guards.push(Guard::Version(Entity::Coupon(*coupon), row.version));
+    } else {
+        if scene.left(Counter::Claimable(number)).is_some_and(|left| left < 1) {
+            return Err(Rejection::StockSoldOut.into());
         }
+        guards.push(Guard::Within(Counter::Claimable(number), 1));
     }
     let event = Claim {
         stock: number,

@@ -148,7 +148,7 @@ pub(super) fn set_limit<V: View + ?Sized>(
     Ok(Proposal { guards: vec![same(number, stock)], events: vec![Event::LimitsSet(number, limits)] })
 }
 
-fn open_stock<'a, V: View + ?Sized>(scene: Scene<'a, V>, number: u64) -> Result<&'a Stock, Rejection> {
+fn open_stock<V: View + ?Sized>(scene: Scene<'_, V>, number: u64) -> Result<&Stock, Rejection> {
     let stock = scene.view.stock(scene.merchant, number).ok_or(Rejection::StockNotFound)?;
     if stock.state == StockState::Closed { Err(Rejection::StockClosed) } else { Ok(stock) }
 }

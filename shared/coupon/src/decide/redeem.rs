@@ -1,6 +1,7 @@
 //! Validations, locks and redemptions: one evaluation for all three, so that a quote is what is redeemed.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use crate::command::{LockTerms, UseCommand};
 use crate::decide::{Decided, Proposal, Scene};
@@ -145,10 +146,12 @@ pub(crate) fn lines_hash(order: &Order) -> [u8; 16] {
     let mut text = format!("{}\n{}\n{}\n", order.amount, order.currency, order.shipping_amount);
     for line in &order.lines {
         let category = line.category.as_deref().unwrap_or("");
-        text.push_str(&format!(
-            "{}\u{0}{}\u{0}{category}\u{0}{}\u{0}{}\n",
+        // Writing to memory cannot fail.
+        let _ = writeln!(
+            text,
+            "{}\u{0}{}\u{0}{category}\u{0}{}\u{0}{}",
             line.id, line.sku, line.quantity, line.unit_amount
-        ));
+        );
     }
     id_hash(&text)
 }
@@ -160,12 +163,11 @@ pub fn preview<V: View + ?Sized>(scene: Scene<'_, V>, usage: &UseCommand) -> Res
 }
 
 pub(super) fn redeem<V: View + ?Sized>(scene: Scene<'_, V>, usage: &UseCommand) -> Decided {
-    let (guards, order, parts, lock) = match usage.lock {
-        Some((number, token)) => under_lock(scene, usage, number, token)?,
-        None => {
-            let evaluation = evaluate(scene, usage)?;
-            (evaluation.guards, evaluation.order, evaluation.parts, None)
-        }
+    let (guards, order, parts, lock) = if let Some((number, token)) = usage.lock {
+        under_lock(scene, usage, number, token)?
+    } else {
+        let evaluation = evaluate(scene, usage)?;
+        (evaluation.guards, evaluation.order, evaluation.parts, None)
     };
     let event = Redemption {
         order,

@@ -102,18 +102,18 @@ impl<R: Rows> Scope<'_, R> {
         if let (Some(user), true) = (user, limits.user_day_redemptions.is_some()) {
             let mut counts = self.rows.user_counts(self.merchant, stock, user).copied().unwrap_or_default();
             if uses > 0 {
-                counts.day_redemptions.add(day, n)
+                counts.day_redemptions.add(day, n);
             } else {
-                counts.day_redemptions.take(day, n)
+                counts.day_redemptions.take(day, n);
             }
             self.rows.put(Key::UserCounts(self.merchant, stock, user), Row::UserCounts(counts));
         }
         if let (Some(store), true) = (store, limits.store_day_redemptions.is_some()) {
             let mut count = self.rows.store_counts(self.merchant, stock, store).copied().unwrap_or_default();
             if uses > 0 {
-                count.add(day, n)
+                count.add(day, n);
             } else {
-                count.take(day, n)
+                count.take(day, n);
             }
             self.rows.put(Key::StoreCounts(self.merchant, stock, store), Row::StoreCounts(count));
         }

@@ -49,7 +49,7 @@ impl Engine {
         if lane.pending.is_empty() && lane.fences.is_empty() && lane.held.is_empty() {
             return;
         }
-        let numbers: Vec<u64> = lane.pending.keys().copied().collect();
+        let numbers: Vec<u64> = lane.pending.iter().copied().collect();
         for number in numbers {
             let Some(entry) = self.pending.get(&number).map(|pending| pending.entry.clone()) else { continue };
             let (expected, wrote) = self.speculate(&entry, shard, now, number);
@@ -152,7 +152,7 @@ impl Engine {
     fn release_held(&mut self, shard: Shard, wall: Millis) {
         loop {
             let lane = self.lane(shard);
-            let oldest = lane.pending.first_key_value().map_or(u64::MAX, |(number, ())| *number);
+            let oldest = lane.pending.first().copied().unwrap_or(u64::MAX);
             let Some(i) = lane.held.iter().position(|(number, _)| *number <= oldest) else { break };
             let Some((fence, attempt)) = lane.held.remove(i) else { break };
             self.answer_refused(shard, attempt, fence, wall);
@@ -160,7 +160,7 @@ impl Engine {
         // Those that are blocked anew by one before them wait behind it.
         for _ in 0..self.lane(shard).blocked.len() {
             let lane = self.lane(shard);
-            let oldest = lane.pending.first_key_value().map_or(u64::MAX, |(number, ())| *number);
+            let oldest = lane.pending.first().copied().unwrap_or(u64::MAX);
             if lane.blocked.front().is_none_or(|(number, _)| *number > oldest) {
                 return;
             }
@@ -216,7 +216,7 @@ impl Engine {
                 continue;
             }
             self.doubtful.push(number);
-            let last = self.lane(shard).pending.last_key_value().map(|(last, ())| *last);
+            let last = self.lane(shard).pending.last().copied();
             if wall > deadline && last.is_some_and(|last| self.doubtful.contains(&last)) {
                 let fences = coupon::record::Fences { origin: self.origin(), fences: Vec::new() };
                 let now = self.now(shard, wall);

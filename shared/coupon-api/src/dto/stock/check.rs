@@ -121,6 +121,9 @@ pub(super) fn profile(request: StockRequest) -> Result<StockProfile, Problem> {
     })
 }
 
+const OFF: &str = "/value/amount_off/currency";
+const MINIMUM: &str = "/value/minimum_spend/currency";
+
 type Currencies = Vec<(&'static str, Currency)>;
 
 fn value(request: &StockRequest, currencies: &mut Currencies) -> Result<Value, Problem> {
@@ -129,8 +132,6 @@ fn value(request: &StockRequest, currencies: &mut Currencies) -> Result<Value, P
         currencies.push((pointer, money.currency));
         positive(&pointer.replace("/currency", "/amount"), money.amount, least).map(|()| money.amount)
     };
-    const OFF: &str = "/value/amount_off/currency";
-    const MINIMUM: &str = "/value/minimum_spend/currency";
     Ok(match request.kind {
         StockType::Cash => {
             let Cash { amount_off, minimum_spend } = decode_value(body, "/value")?;

@@ -13,11 +13,11 @@ use crate::rejection::{Refusal, Rejection};
 use crate::state::{OrderRow, Read, Stock, View};
 use crate::terms::{Millis, Validity};
 
-pub(super) fn find<'a, V: View + ?Sized>(
-    scene: Scene<'a, V>,
+pub(super) fn find<V: View + ?Sized>(
+    scene: Scene<'_, V>,
     coupon: CouponRef,
     uses: u32,
-) -> Result<EvaluatedPart<'a>, Rejection> {
+) -> Result<EvaluatedPart<'_>, Rejection> {
     let number = scene.resolve(coupon)?;
     let row = find_coupon(scene.view, scene.merchant, number).ok_or(Rejection::CouponNotFound)?;
     let stock = scene.view.stock(scene.merchant, row.stock).ok_or(Rejection::CouponNotFound)?;
