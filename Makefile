@@ -2,10 +2,12 @@
 CARGO ?= cargo
 DATA  ?=
 DATA_DIR ?= data
+CLAIMS ?= ../shared/data/tianchi_o2o/claims.csv.gz
+SHELL := /bin/bash
 PLATFORM_KEY ?= $(DATA_DIR)/platform-key.json
 
 .DEFAULT_GOAL := help
-.PHONY: help run test verify lint replay bench clean
+.PHONY: help run test verify lint deny replay bench clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -14,17 +16,27 @@ run: ## build and start on the embedded log, with a sample merchant and gentle t
 	$(CARGO) build --release -p standalone
 	./target/release/counterfoil demo --data-dir $(DATA_DIR)
 
-test: ## all tests that are quick enough for every change
-	$(CARGO) test --release -p coupon -p event-log -p event-log-sqlite -p http-api
-	$(CARGO) build --release -p standalone
+test: ## all tests; ends with how many passed
+	@set -o pipefail; $(CARGO) test --workspace --lib --bins --tests --no-fail-fast 2>&1 | awk '{ print; fflush() } \
+	  /^test result:/ { passed += $$4; failed += $$6; skipped += $$8 } \
+	  END { printf "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped }'
 
-verify: lint test ## the longer checks too: every crate, the races and crashes of real processes
-	$(CARGO) test --release --workspace
-	$(CARGO) deny check
+verify: lint deny test ## the longer checks too: many more histories, and the real claims with a kill in the middle
+	SIMULATOR_SEEDS=100000 $(CARGO) test --workspace --test general --test keys
+	$(CARGO) build --release -p standalone -p loadtest
+	@if [ -f "$(CLAIMS)" ]; then \
+	  ./target/release/loadtest replay --data "$(CLAIMS)" --kill-after 20000 --kill-after 70000; \
+	else echo "no real claims: CLAIMS=file names them"; fi
 
 lint: ## format and clippy, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+deny: ## licences, bans and sources of all that is linked; advisories too where their database can be reached
+	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny check bans licenses sources
+	@$(CARGO) deny fetch db >/dev/null 2>&1 && $(CARGO) deny check advisories \
+	  || echo "the database of advisories cannot be reached; advisories were not checked"
 
 replay: ## drive real claims through HTTP: make replay DATA=claims.csv.gz [TARGET=http://... [PLATFORM_KEY=file]]
 	@test -n "$(DATA)" || { echo "name the file: make replay DATA=claims.csv.gz"; exit 2; }
