@@ -1,0 +1,85 @@
+use coupon::command::{Command, LimitName, Step, StockPatch};
+use coupon::event::StockState;
+use coupon::id::StoreId;
+use coupon::rejection::Rejection;
+
+use crate::shop::{ANN, MERCHANT, Shop, cash, few, with_terms};
+
+#[test]
+fn a_life_goes_one_way() {
+    let mut shop = Shop::open();
+    let stock = shop.draft(cash());
+    let step = |step| Command::MoveStock(stock, step, false);
+    assert_eq!(shop.refuses(&step(Step::Pause)), Rejection::StockNotActive(StockState::Draft));
+    assert_eq!(shop.refuses(&step(Step::Resume)), Rejection::StockNotPaused(StockState::Draft));
+    shop.does(&step(Step::Activate));
+    assert_eq!(shop.refuses(&step(Step::Activate)), Rejection::StockNotDraft(StockState::Active));
+    shop.does(&step(Step::Pause));
+    shop.does(&step(Step::Resume));
+    shop.does(&step(Step::Close));
+    for over in [Step::Activate, Step::Pause, Step::Resume, Step::Close] {
+        assert_eq!(shop.refuses(&step(over)), Rejection::StockClosed);
+    }
+    assert_eq!(shop.refuses(&Command::SetTotal(stock, 1_000, 2_000)), Rejection::StockClosed);
+}
+
+#[test]
+fn a_draft_may_change_and_what_is_open_only_its_words() {
+    let mut shop = Shop::open();
+    let stock = shop.draft(cash());
+    let words = StockPatch { name: Some("新名".to_owned()), ..StockPatch::default() };
+    let deep = StockPatch { total: Some(5), ..StockPatch::default() };
+    let change = |patch: &StockPatch| Command::ChangeStock(stock, Box::new(patch.clone()));
+    shop.does(&change(&deep));
+    shop.does(&Command::MoveStock(stock, Step::Activate, false));
+    assert_eq!(shop.refuses(&change(&deep)), Rejection::StockNotDraft(StockState::Active));
+    shop.does(&change(&words));
+}
+
+#[test]
+fn a_drafts_total_keeps_room_for_codes_made_already() {
+    let mut shop = Shop::open();
+    let stock = shop.draft(few(10));
+    shop.does(&Command::MakeCodes(stock, 6, String::new()));
+    let patch =
+        |total| Command::ChangeStock(stock, Box::new(StockPatch { total: Some(total), ..StockPatch::default() }));
+    assert_eq!(shop.refuses(&patch(5)), Rejection::BelowUsed { used: 6 });
+    shop.does(&patch(6));
+}
+
+#[test]
+fn a_stocks_stores_must_be_there() {
+    let shop = Shop::open();
+    let elsewhere = with_terms(|terms| terms.store_ids = vec![StoreId::new(MERCHANT, 99)]);
+    assert_eq!(shop.refuses(&Command::CreateStock(Box::new(elsewhere))), Rejection::StoreNotFound);
+}
+
+#[test]
+fn values_are_set_by_whoever_knows_them() {
+    let (mut shop, stock) = Shop::with(few(10));
+    let number = shop.claims(stock, ANN);
+    shop.redeems(number, "o");
+    let conflict = |current| Rejection::VersionConflict { current };
+    assert_eq!(shop.refuses(&Command::SetTotal(stock, 9, 20)), conflict(Some(10)));
+    assert_eq!(shop.refuses(&Command::SetTotal(stock, 10, 0)), Rejection::BelowUsed { used: 1 });
+    shop.does(&Command::SetTotal(stock, 10, 1));
+    assert_eq!(shop.refuses(&Command::SetBudget(stock, Some(1), None)), conflict(None));
+    assert_eq!(shop.refuses(&Command::SetBudget(stock, None, Some(499))), Rejection::BelowUsed { used: 500 });
+    shop.does(&Command::SetBudget(stock, None, Some(500)));
+    let limit = |current, target| Command::SetLimit(stock, LimitName::PerUser, current, target);
+    assert_eq!(shop.refuses(&limit(Some(3), Some(4))), conflict(None));
+    shop.does(&limit(None, Some(1)));
+    assert_eq!(shop.refuses(&limit(None, Some(2))), conflict(Some(1)));
+}
+
+#[test]
+fn the_limit_in_force_is_the_one_where_the_record_stands() {
+    let (mut shop, stock) = Shop::with(few(10));
+    let proposal = shop
+        .decides(&crate::shop::claim(coupon::command::Claimed::Stock(stock), ANN))
+        .expect("ten are there when it is decided");
+    shop.does(&Command::SetTotal(stock, 10, 1));
+    shop.claims(stock, ANN);
+    let outcome = shop.fold(proposal, None);
+    assert_eq!(outcome, coupon::fold::Outcome::Void(coupon::record::GuardKind::Counter));
+}
