@@ -43,9 +43,10 @@ replay: ## drive real claims through HTTP: make replay DATA=claims.csv.gz [TARGE
 	$(CARGO) build --release -p standalone -p loadtest
 	./target/release/loadtest replay --data "$(DATA)" $(if $(TARGET),--target "$(TARGET)" --platform-key "$(PLATFORM_KEY)")
 
-bench: ## redemptions per second over HTTP, signed and durable; bytes of log; records per second of a rebuild
+bench: ## redeem/s and latencies over HTTP, signed and durable; log bytes; records/s of a rebuild; µs of decide and fold
 	$(CARGO) build --release -p standalone -p loadtest
 	./target/release/loadtest bench
+	$(CARGO) bench -p projection --bench path
 
 clean: ## what was built; the data directory stays
 	$(CARGO) clean
