@@ -20,6 +20,7 @@ use projection::ledger::Ledger;
 use projection::shard::ShardState;
 
 use crate::dto::context::Context;
+use crate::metrics;
 use crate::past::AsOf;
 use crate::refusal;
 use crate::render::{self, Beside, Rendered};
@@ -167,6 +168,20 @@ impl Backend {
         }
     }
 
+    /// What stands against a call; but a limit stops new attempts only: what has happened already is answered.
+    pub async fn first_or(
+        &self,
+        call: &Call,
+        merchant: MerchantId,
+        fingerprint: [u8; 16],
+        problem: Problem,
+    ) -> Result<HttpAnswer, Problem> {
+        if !matches!(problem.code, Code::DeviceLimited | Code::IpLimited) {
+            return Err(problem);
+        }
+        self.repeated(call, merchant, fingerprint).await?.ok_or(problem)
+    }
+
     /// An outcome that is no success, as a problem.
     pub fn refused(&self, merchant: MerchantId, answer: Answer) -> Problem {
         match answer {
@@ -193,6 +208,12 @@ impl Backend {
 
     /// A coupon as its caller names it. A code with a wrong MAC costs no look-up.
     pub fn coupon_ref(&self, merchant: MerchantId, code: Option<&str>, id: Option<&str>) -> CouponRef {
+        let named = self.named(merchant, code, id);
+        metrics::named(named != CouponRef::Unknown);
+        named
+    }
+
+    fn named(&self, merchant: MerchantId, code: Option<&str>, id: Option<&str>) -> CouponRef {
         if let Some(id) = id {
             return match id.parse::<CouponId>() {
                 Ok(id) if id.merchant == merchant => CouponRef::Number(id.number),

@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod dto;
 pub mod listing;
+pub mod metrics;
 pub mod past;
 pub mod refusal;
 pub mod render;

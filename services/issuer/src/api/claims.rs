@@ -61,11 +61,7 @@ pub(super) async fn create(State(state): State<Issuer>, call: Call) -> Result<An
     let Shopper { user, decision, sealed } =
         match state.backend.shopper(&call, merchant, Some(&body.user_id), &body.context) {
             Ok(shopper) => shopper,
-            // A limit stops new claims; what was claimed already is answered.
-            Err(limited) => {
-                let first = state.backend.repeated(&call, merchant, parsed.fingerprint).await?;
-                return first.ok_or(limited);
-            }
+            Err(limited) => return state.backend.first_or(&call, merchant, parsed.fingerprint, limited).await,
         };
     let what = match stock {
         Some(id) => Claimed::Stock(id.number),

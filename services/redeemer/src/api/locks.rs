@@ -81,8 +81,13 @@ pub(super) async fn create(State(state): State<Redeemer>, call: Call) -> Result<
         reference: body.reference,
         metadata: body.metadata,
     };
-    let command = usage::check(&call, merchant, request)?.command(&state, &call, merchant).await?;
-    state.backend.write(&call, merchant, parsed.fingerprint, Command::Lock(Box::new(command), terms)).await
+    match usage::check(&call, merchant, request)?.command(&state, &call, merchant).await {
+        Ok(command) => {
+            let command = Command::Lock(Box::new(command), terms);
+            state.backend.write(&call, merchant, parsed.fingerprint, command).await
+        }
+        Err(problem) => state.backend.first_or(&call, merchant, parsed.fingerprint, problem).await,
+    }
 }
 
 fn check_ttl(seconds: u32) -> Result<(), Problem> {

@@ -38,8 +38,12 @@ pub(super) async fn create(State(state): State<Redeemer>, call: Call) -> Result<
     call.require_idempotency_key()?;
     call.limit(QuotaClass::Redeem)?;
     let parsed = call.parse::<UseRequest>()?;
-    let command = usage::check(&call, merchant, parsed.body)?.command(&state, &call, merchant).await?;
-    state.backend.write(&call, merchant, parsed.fingerprint, Command::Redeem(Box::new(command))).await
+    match usage::check(&call, merchant, parsed.body)?.command(&state, &call, merchant).await {
+        Ok(command) => {
+            state.backend.write(&call, merchant, parsed.fingerprint, Command::Redeem(Box::new(command))).await
+        }
+        Err(problem) => state.backend.first_or(&call, merchant, parsed.fingerprint, problem).await,
+    }
 }
 
 fn redemption_id(call: &Call, path: &Segment) -> Result<RedemptionId, Problem> {

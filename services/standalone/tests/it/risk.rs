@@ -102,6 +102,13 @@ fn devices_and_addresses_are_limited_and_unknown_addresses_are_not() {
             limited = limited.or((reply.status.as_u16() == 429).then_some(reply));
         }
         let limited = limited.expect("the fourth or fifth is limited");
+        let body = json!({"stock_id": stock, "user_id": "u", "context": {"device_id": "two"}});
+        let again = async || caller.send("POST", "/v1/claims", Some("again"), Some(&body)).await;
+        let first = again().await;
+        for _ in 0..6 {
+            let repeated = again().await;
+            assert_eq!((repeated.status.as_u16(), repeated.body), (201, first.body.clone()), "limited or not");
+        }
         let problem = limited.json().expect("JSON");
         assert_eq!((&problem["code"], &problem["scope"]), (&json!("device_limited"), &json!("end_user")));
         assert!(!limited.header("retry-after").is_empty());
