@@ -117,6 +117,8 @@ fn backend(
 }
 
 async fn serve(config: &Config, data_dir: &Path, running: &Running, demo: Option<Demo>) -> Result<ExitCode, Failure> {
+    // Before anybody is told that this process serves: from here on it ends in good order.
+    let (mut terminate, mut interrupt) = (signal(UnixSignal::terminate())?, signal(UnixSignal::interrupt())?);
     let backend = running.backend.clone();
     platform_key(&backend, data_dir).await?;
     issuer::open_all(&backend).await;
@@ -125,7 +127,9 @@ async fn serve(config: &Config, data_dir: &Path, running: &Running, demo: Option
     issuer::resume(&issuer).await;
     let ready = Arc::new(AtomicBool::new(true));
     let router = router(running, &issuer, &ready);
-    let listener = http_api::server::bind(config.server.listen.parse()?).await?;
+    let listen = &config.server.listen;
+    let listener = http_api::server::bind(listen.parse()?).await;
+    let listener = listener.map_err(|error| format!("{listen}: {error}; --listen takes another, port 0 a free one"))?;
     let address = listener.local_addr()?;
     std::fs::write(data_dir.join(ADDRESS_FILE), format!("http://{address}\n"))?;
     let limits = ServerLimits {
@@ -137,7 +141,11 @@ async fn serve(config: &Config, data_dir: &Path, running: &Running, demo: Option
     crate::tools::print(&format!("listening on http://{address}"));
     let show = demo.map(|demo| tokio::spawn(demo.run(format!("http://{address}"), data_dir.to_owned())));
     let stop = async move {
-        stopped().await;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: answering what was accepted");
         ready.store(false, Ordering::Release);
     };
     let report = http_api::server::serve(listener, router, limits, stop).await;
@@ -203,16 +211,4 @@ async fn platform_key(backend: &Arc<Backend>, data_dir: &Path) -> Result<(), Fai
         }
         other => Err(format!("the platform key could not be made: {}", backend.refused(PLATFORM, other)).into()),
     }
-}
-
-async fn stopped() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(UnixSignal::terminate()), signal(UnixSignal::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("stopping: answering what was accepted");
 }

@@ -30,7 +30,6 @@ pub fn code(rejection: &Rejection) -> Code {
         Rejection::StockNotActive(_) | Rejection::StockNotPaused(_) => Code::StockNotActive,
         Rejection::StockClosed => Code::StockClosed,
         Rejection::CodeModeMismatch => Code::CodeModeMismatch,
-        Rejection::TimeZoneFixed => Code::TimeZoneFixed,
         Rejection::VersionConflict { .. } => Code::VersionConflict,
         Rejection::BelowUsed { .. } => Code::BelowUsed,
         Rejection::ClaimNotOpen { .. } => Code::ClaimNotOpen,

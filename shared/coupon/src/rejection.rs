@@ -39,8 +39,6 @@ pub enum Rejection {
     StockClosed,
     /// The stock's codes come from elsewhere.
     CodeModeMismatch,
-    /// The merchant's zone is fixed once a stock exists.
-    TimeZoneFixed,
     /// What the caller thinks is current is not.
     VersionConflict {
         /// What it is; `None` is no limit.
@@ -190,7 +188,7 @@ impl Rejection {
             Self::LockLost(_) | Self::CouponLocked { .. } => 7,
             Self::CouponExpired(_) | Self::ReversalTooLate(_) => 8,
             Self::StockNotDraft(_) | Self::StockNotActive(_) | Self::StockNotPaused(_) | Self::StockClosed => 9,
-            Self::CodeModeMismatch | Self::TimeZoneFixed | Self::VersionConflict { .. } => 10,
+            Self::CodeModeMismatch | Self::VersionConflict { .. } => 10,
             Self::BelowUsed { .. } => 11,
             Self::ClaimNotOpen { .. } | Self::NotYetValid(_) => 12,
             Self::OutsideAvailableTimes(_) => 13,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::event::{CouponState, ImportChunk, ImportRow, Operation, OperationKind, SendChunk, SendRow, StockState};
+use crate::event::{ImportChunk, ImportRow, Operation, OperationKind, SendChunk, SendRow, StockState};
 use crate::fold::{Scope, guard::counter_and_limit};
 use crate::record::Counter;
 use crate::state::{Coupon, Key, OperationRow, Range, Read, Row, RowResult, Rows};
@@ -114,30 +114,9 @@ impl<R: Rows> Scope<'_, R> {
                 return refusal;
             }
         }
-        let Some((number, from)) = self.hand_out(stock) else { return RowResult::SoldOut };
-        let uses = self.rows.stock(self.merchant, stock).map_or(1, |s| s.profile.terms.value.uses());
-        let shelf = self.coupon(number);
-        let coupon = Coupon {
-            version: self.at.sequence,
-            stock,
-            batch: shelf.as_ref().and_then(|shelf| shelf.batch),
-            user: Some(row.user),
-            state: CouponState::Claimed,
-            valid_from: validity.0,
-            valid_until: validity.1,
-            uses,
-            uses_left: uses,
-            claimed_at: Some(self.at.time),
-            used_at: None,
-            lock: None,
-            redemption: None,
-            claim: Some(self.at.sequence),
-            before_claim: shelf.map_or(0, |shelf| shelf.version),
-            reversed_in_lock: Vec::new(),
-        };
-        self.put_coupon(number, from, coupon);
-        let day = self.day();
-        self.count_claim(stock, row.user, day);
-        RowResult::Done(number)
+        let Some(place) = self.hand_out(stock) else { return RowResult::SoldOut };
+        let uses = self.rows.stock(self.merchant, stock).map_or(1, |stock| stock.profile.terms.value.uses());
+        self.hand_over(place, stock, row.user, uses, validity);
+        RowResult::Done(place.0)
     }
 }

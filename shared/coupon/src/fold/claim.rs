@@ -8,17 +8,31 @@ use crate::terms::Millis;
 impl<R: Rows> Scope<'_, R> {
     pub(super) fn claimed(&mut self, claim: &Claim) -> u64 {
         let Some((number, from)) = self.number_for(claim) else { return 0 };
+        let Claim { stock, user, uses, valid_from, valid_until, .. } = *claim;
+        self.hand_over((number, from), stock, user, uses, (valid_from, valid_until));
+        number
+    }
+
+    /// A coupon comes into a user's hands.
+    pub(super) fn hand_over(
+        &mut self,
+        (number, from): (u64, Place),
+        stock: u64,
+        user: Pseudonym,
+        uses: u32,
+        (valid_from, valid_until): (Millis, Millis),
+    ) {
         let shelf = self.coupon(number);
         let coupon = Coupon {
             version: self.at.sequence,
-            stock: claim.stock,
+            stock,
             batch: shelf.as_ref().and_then(|shelf| shelf.batch),
-            user: Some(claim.user),
+            user: Some(user),
             state: CouponState::Claimed,
-            valid_from: claim.valid_from,
-            valid_until: claim.valid_until,
-            uses: claim.uses,
-            uses_left: claim.uses,
+            valid_from,
+            valid_until,
+            uses,
+            uses_left: uses,
             claimed_at: Some(self.at.time),
             used_at: None,
             lock: None,
@@ -28,8 +42,7 @@ impl<R: Rows> Scope<'_, R> {
             reversed_in_lock: Vec::new(),
         };
         self.put_coupon(number, from, coupon);
-        self.count_claim(claim.stock, claim.user, self.day());
-        number
+        self.count_claim(stock, user, self.day());
     }
 
     /// The printed number, or a new one, or the next on the shelf.
@@ -56,7 +69,7 @@ impl<R: Rows> Scope<'_, R> {
         }
     }
 
-    pub(super) fn count_claim(&mut self, stock: u64, user: Pseudonym, day: Millis) {
+    fn count_claim(&mut self, stock: u64, user: Pseudonym, day: Millis) {
         let mut counts = self.rows.user_counts(self.merchant, stock, user).copied().unwrap_or_default();
         counts.claims += 1;
         counts.day_claims.add(day, 1);
