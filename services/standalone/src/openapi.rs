@@ -1,16 +1,46 @@
-//! The `OpenAPI` document, put together from what the services say, and the pages to read it.
+//! The OpenAPI document, put together from what the services say, and the pages to read it.
 
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
+use serde::Serialize;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{
+    ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Response,
+    ResponseBuilder, Type,
+};
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_swagger_ui::SwaggerUi;
 
 const ABOUT: &str = "Coupons on a guarded log: no code is redeemed twice, no cap is exceeded, and no acknowledged \
 redemption is lost. Every write takes an `Idempotency-Key`; errors are `application/problem+json` with a stable \
 `code`, each explained under [/docs/errors/](/docs/errors/). Clients ignore unknown fields of answers, and enums may \
 grow.";
+
+const PROBLEM: &str = "Problem";
+
+/// A refusal, as RFC 9457 has it, with fields of its code's own.
+#[derive(Serialize, ToSchema)]
+struct Problem {
+    /// The page of the code, below `/docs/errors/`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The same for every refusal with this code.
+    title: String,
+    /// As the answer's.
+    status: u16,
+    /// Stable; `/docs/errors/` has them all.
+    #[schema(example = "already_redeemed")]
+    code: String,
+    /// What was wrong this time, and what to do.
+    detail: String,
+    /// RFC 6901: which part of the request; outside the body under `/query`, `/path` and `/headers`.
+    #[schema(required = false)]
+    pointer: Option<String>,
+    /// Names this answer in the server's log.
+    request_id: String,
+}
 
 /// The whole document.
 pub(crate) fn document() -> OpenApi {
@@ -19,7 +49,9 @@ pub(crate) fn document() -> OpenApi {
     document.merge(issuer::openapi());
     document.merge(redeemer::openapi());
     document.merge(risk_scorer::openapi());
+    document.merge(http_api::signature_check::openapi());
     let components = document.components.get_or_insert_default();
+    components.schemas.insert(PROBLEM.to_owned(), Problem::schema());
     let signature = ApiKeyValue::with_description(
         "Authorization",
         "COUNTERFOIL-HMAC-SHA256 key_id=\"...\",timestamp=\"...\",nonce=\"...\",signature=\"...\"",
@@ -29,7 +61,55 @@ pub(crate) fn document() -> OpenApi {
     let none: [&str; 0] = [];
     document.security =
         Some(vec![SecurityRequirement::new("signature", none), SecurityRequirement::new("test_key", none)]);
+    for item in document.paths.paths.values_mut() {
+        let (reads, writes) = operations(item);
+        reads.into_iter().for_each(|operation| complete(operation, false));
+        writes.into_iter().for_each(|operation| complete(operation, true));
+    }
     document
+}
+
+fn operations(item: &mut PathItem) -> (Vec<&mut Operation>, Vec<&mut Operation>) {
+    let PathItem { get, put, post, delete, patch, .. } = item;
+    (get.iter_mut().collect(), [put, post, delete, patch].into_iter().flatten().collect())
+}
+
+/// What every operation has: words for its answers, the problem that it may answer, and for writes the key.
+fn complete(operation: &mut Operation, writes: bool) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(Response { description, .. }) = response
+            && description.is_empty()
+        {
+            *description = words(status).to_owned();
+        }
+    }
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(PROBLEM))).build();
+    let problem = ResponseBuilder::new().description("Refused").content("application/problem+json", content).build();
+    operation.responses.responses.insert("default".to_owned(), problem.into());
+    if writes {
+        operation.parameters.get_or_insert_default().push(idempotency_key().into());
+    }
+}
+
+fn words(status: &str) -> &'static str {
+    match status {
+        "201" => "Made",
+        "202" => "Accepted; an operation goes on",
+        _ => "Done",
+    }
+}
+
+fn idempotency_key() -> Parameter {
+    let pattern = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_.:-]{1,128}$"));
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "The same key is the same request, however often it is sent. Calls that change coupons need it.",
+        ))
+        .schema(Some(pattern.build()))
+        .build()
 }
 
 /// `/openapi.json`, `/docs`, and the pages of the error codes.

@@ -133,7 +133,7 @@ impl<'de> Deserialize<'de> for Cursor {
 }
 
 /// What callers get of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct List<T> {
     /// The rows.
     pub data: Vec<T>,

@@ -98,7 +98,7 @@ fn view(id: BatchId, batch: &Batch, livemode: bool) -> BatchView {
 #[utoipa::path(get, path = "/v1/stocks/{id}/code-batches", tag = "Codes",
     params(("id" = String, Path), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query),
         ("from" = Option<String>, Query), ("until" = Option<String>, Query)),
-    responses((status = 200, body = serde_json::Value)))]
+    responses((status = 200, body = List<BatchView>)))]
 pub(super) async fn list(State(state): State<Issuer>, path: Segment, call: Call) -> Result<List<BatchView>, Problem> {
     call.require(&[Role::Developer])?;
     let (NoFilter {}, asked) = call.list()?;

@@ -192,7 +192,7 @@ fn view(row: &KeyRow) -> KeyView {
 #[utoipa::path(get, path = "/v1/merchants/{id}/keys", tag = "Keys",
     params(("id" = String, Path), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query),
         ("from" = Option<String>, Query), ("until" = Option<String>, Query)),
-    responses((status = 200, body = serde_json::Value)))]
+    responses((status = 200, body = List<KeyView>)))]
 pub(super) async fn list(State(state): State<Issuer>, path: Segment, call: Call) -> Result<List<KeyView>, Problem> {
     call.require(&[Role::Platform, Role::Admin])?;
     let (NoFilter {}, asked) = call.list()?;

@@ -127,7 +127,7 @@ fn quotas_view(id: MerchantId, quotas: Quotas) -> QuotasView {
 #[utoipa::path(get, path = "/v1/merchants", tag = "Merchants",
     params(("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query), ("from" = Option<String>, Query),
         ("until" = Option<String>, Query)),
-    responses((status = 200, body = serde_json::Value)))]
+    responses((status = 200, body = List<MerchantView>)))]
 pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List<MerchantView>, Problem> {
     call.require(&[Role::Platform])?;
     let (NoFilter {}, asked) = call.list()?;

@@ -103,7 +103,7 @@ pub(super) async fn get(State(state): State<Issuer>, path: Segment, call: Call) 
 #[utoipa::path(get, path = "/v1/operations", tag = "Operations",
     params(("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query), ("from" = Option<String>, Query),
         ("until" = Option<String>, Query)),
-    responses((status = 200, body = serde_json::Value)))]
+    responses((status = 200, body = List<OperationView>)))]
 pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List<OperationView>, Problem> {
     call.require(&[Role::Developer, Role::Operator])?;
     let merchant = call.merchant()?;

@@ -77,7 +77,7 @@ impl StateName {
 #[utoipa::path(get, path = "/v1/stocks", tag = "Stocks",
     params(("state" = Option<String>, Query), ("type" = Option<String>, Query), ("limit" = Option<u16>, Query),
         ("cursor" = Option<String>, Query), ("from" = Option<String>, Query), ("until" = Option<String>, Query)),
-    responses((status = 200, body = serde_json::Value)))]
+    responses((status = 200, body = List<StockView>)))]
 pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List<StockView>, Problem> {
     call.require(&[Role::Developer, Role::Operator])?;
     let merchant = call.merchant()?;

@@ -84,7 +84,7 @@ fn view(id: StoreId, store: &StoreProfile, created_at: Millis, livemode: bool) -
 #[utoipa::path(get, path = "/v1/stores", tag = "Stores",
     params(("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query), ("from" = Option<String>, Query),
         ("until" = Option<String>, Query)),
-    responses((status = 200, body = serde_json::Value)))]
+    responses((status = 200, body = List<StoreView>)))]
 pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List<StoreView>, Problem> {
     call.require(&[Role::Developer, Role::Operator])?;
     let merchant = call.merchant()?;

@@ -228,7 +228,7 @@ impl StateName {
     params(("user_id" = Option<String>, Query), ("stock_id" = Option<String>, Query),
         ("state" = Option<String>, Query), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query),
         ("from" = Option<String>, Query), ("until" = Option<String>, Query)),
-    responses((status = 200, body = serde_json::Value)))]
+    responses((status = 200, body = List<CouponView>)))]
 pub(super) async fn list(State(state): State<Redeemer>, call: Call) -> Result<List<CouponView>, Problem> {
     call.require(&[Role::Operator, Role::Developer])?;
     let merchant = call.merchant()?;

@@ -161,7 +161,7 @@ struct Filter {
 #[utoipa::path(get, path = "/v1/locks", tag = "Locks",
     params(("order_id" = Option<String>, Query), ("state" = Option<String>, Query), ("limit" = Option<u16>, Query),
         ("cursor" = Option<String>, Query), ("from" = Option<String>, Query), ("until" = Option<String>, Query)),
-    responses((status = 200, body = serde_json::Value)))]
+    responses((status = 200, body = List<LockView>)))]
 pub(super) async fn list(State(state): State<Redeemer>, call: Call) -> Result<List<LockView>, Problem> {
     call.require(&[Role::Operator, Role::Developer])?;
     let merchant = call.merchant()?;

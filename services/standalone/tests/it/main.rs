@@ -1,6 +1,7 @@
 //! The product end to end: the real binary on a free port, over HTTP, killed and started again.
 
 mod crash;
+mod document;
 mod drain;
 mod exact;
 mod life;

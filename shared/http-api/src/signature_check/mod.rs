@@ -8,6 +8,7 @@ use std::time::Instant;
 use axum::extract::{Request, State};
 use dashmap::DashMap;
 use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
 
 use crate::body;
 use crate::call::Gate;
@@ -24,7 +25,7 @@ const WINDOW_SECONDS: u64 = 60;
 const MAX_KEYS: usize = 10_000;
 
 /// What a client believes that it sent.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignatureCheck {
     /// The key.
@@ -50,7 +51,7 @@ pub struct SignatureCheck {
 }
 
 /// A text that may be written as a number.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "must be Unix seconds")]
 pub enum Text {
     /// `"1764000000"`.
@@ -60,7 +61,7 @@ pub enum Text {
 }
 
 /// What differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SignatureReport {
     /// Whether such a request would be let in now, but for its nonce having been used.
     pub valid: bool,
@@ -74,7 +75,7 @@ pub struct SignatureReport {
 }
 
 /// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PartProblem {
     /// Where.
     pub part: Part,
@@ -83,7 +84,7 @@ pub struct PartProblem {
 }
 
 /// A part of a signed request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// The method.
@@ -128,7 +129,20 @@ impl CheckLimiter {
     }
 }
 
-/// The handler of `POST /v1/signature-checks`; it authenticates nobody.
+#[derive(OpenApi)]
+#[openapi(paths(post))]
+struct Document;
+
+/// The part of the `OpenAPI` document that is this call's.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// Find out why a signature is refused
+///
+/// Send what you believe you sent. Needs no key.
+#[utoipa::path(post, path = "/v1/signature-checks", tag = "Keys", request_body = SignatureCheck, security(()),
+    responses((status = 200, body = SignatureReport)))]
 pub async fn post(State(gate): State<Arc<Gate>>, request: Request) -> Result<Answer> {
     let json = gate.read_unsigned(request).await?;
     let check = body::parse::<SignatureCheck>(&json, ("POST", "/v1/signature-checks"))?.body;
