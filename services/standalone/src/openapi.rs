@@ -1,4 +1,4 @@
-//! The OpenAPI document, put together from what the services say, and the pages to read it.
+//! The `OpenAPI` document, put together from what the services say, and the pages to read it.
 
 use axum::Router;
 use axum::response::Redirect;
@@ -61,17 +61,20 @@ pub(crate) fn document() -> OpenApi {
     let none: [&str; 0] = [];
     document.security =
         Some(vec![SecurityRequirement::new("signature", none), SecurityRequirement::new("test_key", none)]);
-    for item in document.paths.paths.values_mut() {
-        let (reads, writes) = operations(item);
-        reads.into_iter().for_each(|operation| complete(operation, false));
-        writes.into_iter().for_each(|operation| complete(operation, true));
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            complete(operation, method != "get");
+            operation.operation_id =
+                Some(format!("{method}{}", path.replace(['/', '.', '-'], "_").replace(['{', '}'], "")));
+        }
     }
     document
 }
 
-fn operations(item: &mut PathItem) -> (Vec<&mut Operation>, Vec<&mut Operation>) {
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
     let PathItem { get, put, post, delete, patch, .. } = item;
-    (get.iter_mut().collect(), [put, post, delete, patch].into_iter().flatten().collect())
+    let all = [("get", get), ("put", put), ("post", post), ("delete", delete), ("patch", patch)];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 /// What every operation has: words for its answers, the problem that it may answer, and for writes the key.
@@ -80,7 +83,7 @@ fn complete(operation: &mut Operation, writes: bool) {
         if let RefOr::T(Response { description, .. }) = response
             && description.is_empty()
         {
-            *description = words(status).to_owned();
+            words(status).clone_into(description);
         }
     }
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(PROBLEM))).build();

@@ -1,4 +1,4 @@
-//! The OpenAPI document: it has what the contract names, and the server answers what it has.
+//! The `OpenAPI` document: it has what the contract names, and the server answers what it has.
 
 use std::collections::BTreeSet;
 
@@ -97,6 +97,9 @@ fn the_document_and_the_server_agree() {
         for (method, path) in CALLS {
             assert!(document["paths"][path][method].is_object(), "{method} {path} is missing");
         }
+        let ids: Vec<&str> = operations(&document).iter().filter_map(|(_, _, o)| o["operationId"].as_str()).collect();
+        let all = operations(&document).len();
+        assert_eq!((ids.len(), ids.iter().collect::<BTreeSet<_>>().len()), (all, all), "ids are unique: {ids:?}");
         for (method, path, operation) in operations(&document) {
             complete(method, path, operation);
             answers(&caller, method, path).await;
