@@ -81,9 +81,9 @@ impl Place {
         let output = self.data_dir.join(OUTPUT_FILE);
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&output);
         let mut child = Command::new(&self.binary)
-            .args(["serve", "--listen", listen, "--data-dir"])
+            .args(["serve", "--end-with-stdin", "--listen", listen, "--data-dir"])
             .arg(&self.data_dir)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log.map_err(Failure::file(&output))?)
             .kill_on_drop(true)

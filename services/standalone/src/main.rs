@@ -38,6 +38,10 @@ enum Command {
         /// Address and port; port 0 takes a free one [default: 127.0.0.1:8080]
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
+        /// End, as after SIGTERM, when the standard input is closed: a program that starts this one so leaves nothing
+        /// behind when it is killed
+        #[arg(long)]
+        end_with_stdin: bool,
     },
     /// Serve with a sample test merchant and gentle live traffic, and print a session to paste
     Demo {
@@ -118,15 +122,15 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let mut config = Config::read(arguments.config.as_deref())?;
     let data_dir = arguments.data_dir;
     match arguments.command {
-        Command::Serve { listen } => {
+        Command::Serve { listen, end_with_stdin } => {
             config.server.listen = listen.unwrap_or(config.server.listen);
             config.check()?;
-            serve::run(&config, &data_dir, None)
+            serve::run(&config, &data_dir, None, end_with_stdin)
         }
         Command::Demo { listen, quiet } => {
             config.server.listen = listen.unwrap_or(config.server.listen);
             config.check()?;
-            serve::run(&config, &data_dir, Some(demo::Demo { traffic: !quiet }))
+            serve::run(&config, &data_dir, Some(demo::Demo { traffic: !quiet }), false)
         }
         Command::Audit { json } => tools::audit::run(&data_dir, json),
         Command::Explain { coupon } => tools::explain::run(&config, &data_dir, &coupon),

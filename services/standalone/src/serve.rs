@@ -28,6 +28,7 @@ use projection::owner;
 use redeemer::{Receipts, Redeemer};
 use risk_scorer::{RiskApi, Scorer, ScorerHandle, Signal, SignalKind, Signals};
 use tokio::signal::unix::{SignalKind as UnixSignal, signal};
+use tokio::sync::oneshot;
 
 use crate::Failure;
 use crate::config::Config;
@@ -54,15 +55,21 @@ struct Running {
     receipts: Arc<Receipts>,
 }
 
-/// Serves until SIGTERM or SIGINT, then drains.
-pub(crate) fn run(config: &Config, data_dir: &Path, demo: Option<Demo>) -> Result<ExitCode, Failure> {
+/// Serves until SIGTERM or SIGINT, or until the standard input is closed where that is asked for; then drains.
+pub(crate) fn run(
+    config: &Config,
+    data_dir: &Path,
+    demo: Option<Demo>,
+    end_with_stdin: bool,
+) -> Result<ExitCode, Failure> {
     std::fs::create_dir_all(data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.server.worker_threads)
         .enable_all()
         .build()?;
     let running = start(config, data_dir)?;
-    let code = runtime.block_on(serve(config, data_dir, &running, demo))?;
+    let stdin = end_with_stdin.then(stdin_closed);
+    let code = runtime.block_on(serve(config, data_dir, &running, demo, stdin))?;
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(code)
 }
@@ -116,7 +123,13 @@ fn backend(
     Backend { ledger, secrets, risk, directory, attempts }
 }
 
-async fn serve(config: &Config, data_dir: &Path, running: &Running, demo: Option<Demo>) -> Result<ExitCode, Failure> {
+async fn serve(
+    config: &Config,
+    data_dir: &Path,
+    running: &Running,
+    demo: Option<Demo>,
+    stdin: Option<oneshot::Receiver<()>>,
+) -> Result<ExitCode, Failure> {
     // Before anybody is told that this process serves: from here on it ends in good order.
     let (mut terminate, mut interrupt) = (signal(UnixSignal::terminate())?, signal(UnixSignal::interrupt())?);
     let backend = running.backend.clone();
@@ -144,6 +157,7 @@ async fn serve(config: &Config, data_dir: &Path, running: &Running, demo: Option
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = closed(stdin) => {}
         }
         tracing::info!("stopping: answering what was accepted");
         ready.store(false, Ordering::Release);
@@ -210,5 +224,23 @@ async fn platform_key(backend: &Arc<Backend>, data_dir: &Path) -> Result<(), Fai
             Ok(())
         }
         other => Err(format!("the platform key could not be made: {}", backend.refused(PLATFORM, other)).into()),
+    }
+}
+
+/// Told when the standard input is closed; a thread of its own waits, since reading it cannot be given up.
+fn stdin_closed() -> oneshot::Receiver<()> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        // What it says does not matter, nor why it ends.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _ = sender.send(());
+    });
+    receiver
+}
+
+async fn closed(stdin: Option<oneshot::Receiver<()>>) {
+    match stdin {
+        Some(closed) => drop(closed.await),
+        None => std::future::pending().await,
     }
 }

@@ -28,8 +28,9 @@ impl Server {
     /// Starts on a data directory and waits until it serves.
     pub(crate) fn start(data_dir: &Path, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_counterfoil"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
-        command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(["serve", "--end-with-stdin", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
+        command.envs(environment.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let log_lines = Arc::new(std::sync::Mutex::new(String::new()));
         let stderr = BufReader::new(child.stderr.take().expect("piped"));
