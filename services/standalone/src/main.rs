@@ -109,7 +109,8 @@ fn main() -> ExitCode {
     match run(arguments) {
         Ok(code) => code,
         Err(error) => {
-            tracing::error!(%error, "counterfoil ends");
+            // Said plainly: whoever typed the command reads it.
+            eprintln!("counterfoil: {error}");
             ExitCode::from(2)
         }
     }

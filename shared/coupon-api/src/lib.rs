@@ -6,6 +6,7 @@
 
 pub mod backend;
 pub mod dto;
+pub mod events;
 pub mod listing;
 pub mod metrics;
 pub mod past;

@@ -3,6 +3,8 @@
 //! Log lines are lower case and structured, and go to the standard error; what is asked for on the command line goes
 //! to the standard output. Neither ever has a secret or a personal datum.
 
+use std::io::IsTerminal;
+
 use prometheus::{Encoder, TextEncoder};
 use tracing_subscriber::EnvFilter;
 
@@ -13,6 +15,7 @@ pub const METRICS_TYPE: &str = prometheus::TEXT_FORMAT;
 pub fn start() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = lines.with_ansi(std::io::stderr().is_terminal());
     // Whoever started logging before, such as a test, keeps it.
     let _ = if std::env::var("COUNTERFOIL_LOG").is_ok_and(|format| format == "json") {
         lines.json().try_init()

@@ -2,12 +2,13 @@
 
 use axum::extract::State;
 use coupon::command::{Command, CouponRef};
-use coupon::event::{CouponState, Event};
+use coupon::event::CouponState;
 use coupon::fold::find_coupon;
-use coupon::id::{CouponId, LedgerRef, MerchantId, RedemptionId, StockId};
+use coupon::id::{CouponId, StockId};
 use coupon::state::{Coupon, Read};
 use coupon::terms::Millis;
 use coupon_api::backend::Attempt;
+use coupon_api::events::describe;
 use coupon_api::past::AsOf;
 use http_api::auth::Role;
 use http_api::body::Check;
@@ -113,59 +114,12 @@ pub(super) async fn events(State(state): State<Redeemer>, path: Segment, call: C
     let records = records(&state, id.merchant, &story).await?;
     let mut data: Vec<Value> = Vec::with_capacity(records.len() + 1);
     for (at, record) in &records {
-        for event in &record.events {
-            let mut entry = describe(id.merchant, event, id.number);
-            entry["ledger_ref"] = LedgerRef(at.sequence).to_string().into();
-            entry["at"] = format_ms(at.time).into();
-            data.push(entry);
-        }
+        data.extend(record.events.iter().map(|event| describe(id, event, *at)));
     }
     if state_at(story.now(), now) == CouponState::Expired {
         data.push(json!({"type": "coupon_expired", "at": format_ms(story.now().valid_until)}));
     }
     Answer::ok(&json!({"coupon_id": id.to_string(), "data": data, "next_cursor": null}))
-}
-
-fn describe(merchant: MerchantId, event: &Event, coupon: u64) -> Value {
-    let part = |parts: &[coupon::event::Part]| {
-        parts.iter().find(|part| part.coupon == coupon).map(|part| coupon_api::render::part(merchant, part))
-    };
-    match event {
-        Event::CodesMade(made) => json!({"type": "codes_made", "label": made.label, "count": made.count}),
-        Event::CodesImported(_) => json!({"type": "codes_imported"}),
-        Event::BatchVoided(_, reason) => json!({"type": "batch_voided", "reason": reason}),
-        Event::CouponClaimed(claim) => json!({
-            "type": "coupon_claimed", "channel": claim.channel, "reference": claim.note.reference,
-            "stock_id": StockId::new(merchant, claim.stock).to_string(),
-        }),
-        Event::CouponsSent(_) => json!({"type": "coupon_sent"}),
-        Event::CouponsLocked(lock) => json!({
-            "type": "coupon_locked", "order_id": lock.order.id, "expires_at": format_ms(lock.expires_at),
-            "part": part(&lock.parts), "reference": lock.note.reference,
-        }),
-        Event::LockReleased(_, reason) => {
-            json!({"type": "lock_released", "reason": coupon_api::render::release_reason(*reason)})
-        }
-        Event::LockExpired(_) => json!({"type": "lock_expired"}),
-        Event::CouponsRedeemed(redemption) => json!({
-            "type": "coupon_redeemed", "order_id": redemption.order.id, "part": part(&redemption.parts),
-            "reference": redemption.note.reference,
-        }),
-        Event::RedemptionReversed(reversal) => {
-            let given_back = reversal.parts.iter().find(|part| part.coupon == coupon);
-            json!({
-                "type": "redemption_reversed", "reason": reversal.reason, "refund_id": reversal.refund_id,
-                "redemption_id": RedemptionId::new(merchant, reversal.redemption).to_string(),
-                "uses": given_back.map(|part| part.uses),
-                "discount_returned": given_back.map(|part| part.discount_returned),
-            })
-        }
-        Event::CouponVoided(void) if void.coupon == coupon => {
-            json!({"type": "coupon_voided", "reason": void.reason})
-        }
-        Event::CouponVoided(_) => json!({"type": "lock_voided"}),
-        _ => json!({"type": "other"}),
-    }
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -4,14 +4,17 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use coupon::code::parse_generated;
+use coupon::fold::At;
 use coupon::history::Story;
-use coupon::id::{CouponId, LedgerRef};
+use coupon::id::CouponId;
 use coupon::record::Entry;
+use coupon_api::dto::answer::coupon_state;
+use coupon_api::events::describe;
 use coupon_api::secrets::Secrets;
 use event_log::{EventLog, Topic};
-use http_api::time::format_ms;
 use projection::codec::{Decoded, decode};
 use projection::ledger::Ledger;
+use serde_json::Value;
 
 use super::{fold_all, open_log, print};
 use crate::Failure;
@@ -41,14 +44,23 @@ pub(crate) fn run(config: &Config, data_dir: &Path, coupon: &str) -> Result<Exit
         let Some((_, Decoded::Entry(entry))) = decoded else { break };
         let Entry::Guarded(record) = *entry else { break };
         for event in record.events.iter().rev() {
-            lines.push(format!("{}  {}  {event:?}", format_ms(time), LedgerRef(sequence)));
+            lines.push(line(describe(id, event, At { shard: shard.shard(), sequence, time })));
         }
         next = story.previous(&record);
     }
     let row = story.now();
-    print(&format!("{id} is {:?}, {} of {} uses left", row.state, row.uses_left, row.uses));
+    let state = coupon_state(row.state);
+    print(&format!("{id} is {state}, {} of {} uses left", row.uses_left, row.uses));
     lines.iter().rev().for_each(|line| print(line));
     Ok(ExitCode::SUCCESS)
+}
+
+/// When, where, what, and then what it says.
+fn line(mut event: Value) -> String {
+    let mut take = |name: &str| event.as_object_mut().and_then(|fields| fields.remove(name)).unwrap_or_default();
+    let (at, reference, kind) = (take("at"), take("ledger_ref"), take("type"));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    format!("{}  {}  {:<20} {event}", text(&at), text(&reference), text(&kind))
 }
 
 /// By its id; or by its code, which only the merchant's key tells.
