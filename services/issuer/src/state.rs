@@ -25,13 +25,6 @@ pub struct Issuer {
     pub spool: PathBuf,
 }
 
-impl Issuer {
-    /// Whether a merchant is live; callers who see all merchants are not of its mode themselves.
-    pub(crate) fn livemode(&self, call: &Call, merchant: MerchantId) -> bool {
-        self.backend.directory.merchant(merchant).map_or(call.caller.livemode, |row| row.profile.livemode)
-    }
-}
-
 impl FromRef<Issuer> for Arc<Gate> {
     fn from_ref(state: &Issuer) -> Self {
         state.gate.clone()

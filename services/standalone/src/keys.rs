@@ -9,19 +9,34 @@ use serde_json::json;
 
 use crate::config::Security;
 
-/// Reads the master key from where the configuration says; makes one in the data directory where it says nothing.
-pub(crate) fn master_key(security: &Security, data_dir: &Path) -> std::io::Result<Vec<u8>> {
+/// Reads the master key from where the configuration says. Only for a log that is new, and where the configuration says
+/// nothing, one is made in the data directory: another key than the first would make every secret and code invalid.
+pub(crate) fn master_key(security: &Security, data_dir: &Path, new_log: bool) -> std::io::Result<Vec<u8>> {
     if let Ok(text) = std::env::var("COUNTERFOIL_MASTER_KEY") {
         return parse(&text, "COUNTERFOIL_MASTER_KEY");
     }
     let file = security.master_key_file.clone().unwrap_or_else(|| data_dir.join("master.key"));
-    if !file.exists() && security.master_key_file.is_none() {
+    if !file.exists() && security.master_key_file.is_none() && new_log {
         let key: [u8; 32] = rand::random();
         write_secret(&file, &format!("{}\n", hex::encode(key)))?;
     }
-    let text = fs::read_to_string(&file)
-        .map_err(|error| std::io::Error::new(error.kind(), format!("master key {}: {error}", file.display())))?;
+    let text = fs::read_to_string(&file).map_err(|error| {
+        let what = format!(
+            "master key {}: {error}; put back the key that this log was begun with, or name it as \
+             security.master_key_file or COUNTERFOIL_MASTER_KEY",
+            file.display()
+        );
+        std::io::Error::new(error.kind(), what)
+    })?;
     parse(&text, &file.display().to_string())
+}
+
+/// Whether the platform's first key, if its file is there, has its secret from this master key.
+pub(crate) fn fits(data_dir: &Path, secret_of: impl Fn(&str) -> String) -> bool {
+    let text = fs::read_to_string(platform_key_file(data_dir)).unwrap_or_default();
+    let key: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let (Some(key_id), Some(secret)) = (key["key_id"].as_str(), key["secret"].as_str()) else { return true };
+    secret_of(key_id) == secret
 }
 
 fn parse(text: &str, place: &str) -> std::io::Result<Vec<u8>> {

@@ -1,5 +1,7 @@
 //! The server: log, projection, risk, HTTP; and its orderly end.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -62,7 +64,7 @@ pub(crate) fn run(
     demo: Option<Demo>,
     end_with_stdin: bool,
 ) -> Result<ExitCode, Failure> {
-    std::fs::create_dir_all(data_dir)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.server.worker_threads)
         .enable_all()
@@ -80,9 +82,18 @@ fn start(config: &Config, data_dir: &Path) -> Result<Running, Failure> {
         commit_interval: Duration::from_micros(config.log.commit_interval_microseconds),
         ..event_log_sqlite::Options::default()
     };
-    let log = SqliteLog::open(data_dir.join(LOG_FILE), options)?;
-    let master = keys::master_key(&config.security, data_dir)?;
+    let log_file = data_dir.join(LOG_FILE);
+    let new_log = !log_file.exists();
+    let master = keys::master_key(&config.security, data_dir, new_log)?;
     let secrets = Arc::new(Secrets::new(master.clone()));
+    if !keys::fits(data_dir, |key_id| secrets.api_secret(key_id)) {
+        return Err("this is not the master key with which the data directory was made: its keys would not work".into());
+    }
+    if new_log {
+        // Codes and pseudonyms are nobody's business but this user's.
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&log_file)?;
+    }
+    let log = SqliteLog::open(&log_file, options)?;
     let directory = Arc::new(Directory::new(secrets.clone()));
     let risk = Arc::new(InlineRisk::new(&config.limits));
     let shared: Arc<dyn EventLog> = log.clone();

@@ -81,6 +81,11 @@ impl Backend {
         self.answer(call, merchant, answer).await
     }
 
+    /// Whether a merchant is live; callers who see all merchants are not of its mode themselves.
+    pub fn livemode(&self, call: &Call, merchant: MerchantId) -> bool {
+        self.directory.merchant(merchant).map_or(call.caller.livemode, |row| row.profile.livemode)
+    }
+
     /// Looks at the merchant's folded state, with the log's time there.
     pub async fn look<T: Send + 'static>(
         &self,
@@ -156,15 +161,17 @@ impl Backend {
         let Some(key) = &call.idempotency_key else { return Ok(None) };
         let key = self.secrets.request_key(merchant, key.as_str());
         let found = self
-            .look(merchant, move |shard, _, now| match live_request(shard, merchant.shard(), key, now)?.outcome {
-                RequestOutcome::Done(done) => Some(done),
-                RequestOutcome::Open | RequestOutcome::Cancelled => None,
+            .look(merchant, move |shard, _, now| {
+                live_request(shard, merchant.shard(), key, now).map(|row| row.outcome.clone())
             })
             .await?;
         match found {
-            None => Ok(None),
-            Some(done) if done.fingerprint != fingerprint => Err(self.refused(merchant, Answer::KeyReused)),
-            Some(done) => Ok(Some(self.replay(call, merchant, done).await?.replayed(true))),
+            None | Some(RequestOutcome::Open) => Ok(None),
+            Some(RequestOutcome::Cancelled) => Err(self.refused(merchant, Answer::Cancelled)),
+            Some(RequestOutcome::Done(done)) if done.fingerprint != fingerprint => {
+                Err(self.refused(merchant, Answer::KeyReused))
+            }
+            Some(RequestOutcome::Done(done)) => Ok(Some(self.replay(call, merchant, done).await?.replayed(true))),
         }
     }
 

@@ -378,6 +378,8 @@ pub fn part(merchant: MerchantId, part: &Part) -> PartView {
             .filter(|share| !share.line.is_empty())
             .map(|share| ShareView { line_id: share.line.clone(), discount: share.discount })
             .collect(),
+        uses_reversed: None,
+        discount_returned: None,
     }
 }
 

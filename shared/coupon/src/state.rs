@@ -582,6 +582,13 @@ impl Stock {
     }
 }
 
+impl RedemptionRow {
+    /// Whose it is: who was named, and the owners of its coupons; some more than once.
+    pub fn users(&self) -> impl Iterator<Item = Pseudonym> {
+        self.user.into_iter().chain(self.parts.iter().filter_map(|part| part.counted_user))
+    }
+}
+
 impl DayCount {
     /// The count on the day that begins at `day`.
     pub fn on(self, day: Millis) -> u64 {

@@ -69,8 +69,10 @@ impl Index {
             }
             (Key::Redemption(merchant, number), Row::Redemption(row)) if before.is_none() => {
                 self.push(*merchant, List::Redemptions, *number);
-                if let Some(user) = row.user {
-                    self.push(*merchant, List::RedemptionsOfUser(user), *number);
+                for (i, user) in row.users().enumerate() {
+                    if !row.users().take(i).any(|other| other == user) {
+                        self.push(*merchant, List::RedemptionsOfUser(user), *number);
+                    }
                 }
                 if let Some(store) = row.store {
                     self.push(*merchant, List::RedemptionsOfStore(store), *number);

@@ -132,6 +132,10 @@ fn new_id(livemode: bool) -> String {
 async fn write(state: &Issuer, call: &Call, fingerprint: [u8; 16], command: Command) -> Result<Answer, Problem> {
     let owner = call.caller.merchant.unwrap_or(PLATFORM);
     let key = call.idempotency_key.as_ref();
+    if owner != PLATFORM {
+        // What stands in the merchant's own shard is another call's.
+        state.backend.repeated(call, owner, fingerprint).await?;
+    }
     let request = key.map(|key| (state.backend.secrets.request_key(owner, key.as_str()), fingerprint));
     let answer = state.backend.submit(PLATFORM, request, What::Command(command)).await;
     state.backend.answer(call, PLATFORM, answer).await

@@ -123,7 +123,7 @@ pub(super) async fn get(State(state): State<Issuer>, path: Segment, call: Call) 
             past.map(Arc::new).ok_or_else(|| Problem::of(Code::StockNotFound))?
         }
     };
-    Answer::ok(&stock_view(id, &stock, state.livemode(&call, id.merchant)))
+    Answer::ok(&stock_view(id, &stock, state.backend.livemode(&call, id.merchant)))
 }
 
 /// Change a stock: everything in draft, name, terms, reference and metadata afterwards

@@ -9,6 +9,7 @@ use coupon::state::{Coupon, Read};
 use coupon::terms::Millis;
 use coupon_api::backend::Attempt;
 use coupon_api::events::describe;
+use coupon_api::listing::{self, LOOKS, Scan};
 use coupon_api::past::AsOf;
 use http_api::auth::Role;
 use http_api::body::Check;
@@ -70,7 +71,7 @@ async fn full_view(
     now: Millis,
 ) -> Result<CouponView, Problem> {
     let beside = Beside { own_code: own_code(state, id).await?, user_id: user_id(state, id.merchant, coupon).await? };
-    Ok(view(state, id, coupon, beside, now, call.caller.livemode))
+    Ok(view(state, id, coupon, beside, now, state.backend.livemode(call, id.merchant)))
 }
 
 fn coupon_id(call: &Call, path: &Segment) -> Result<CouponId, Problem> {
@@ -139,6 +140,10 @@ pub(super) async fn void(State(state): State<Redeemer>, path: Segment, call: Cal
     let parsed = call.parse::<VoidRequest>()?;
     Check::new().length("/reason", &parsed.body.reason, 1..=200).done()?;
     let id = coupon_id(&call, &path)?;
+    if !call.reaches_store(None) {
+        // A coupon is no store's, so taking it out of use is not for those who act for one.
+        return Err(Problem::of(Code::StoreForbidden));
+    }
     let command = Command::VoidCoupon(id.number, parsed.body.reason);
     state.backend.write(&call, merchant, parsed.fingerprint, command).await
 }
@@ -198,34 +203,30 @@ pub(super) async fn list(State(state): State<Redeemer>, call: Call) -> Result<Li
         (None, Some(stock)) => Numbers::CouponsOfStock(stock),
         (None, None) => Numbers::Coupons,
     };
-    let (after, asked, wanted) = (page.after()?, page.clone(), filter.state);
-    let (found, now) = state
-        .look(merchant, move |shard, ledger, now| {
-            let fits = |coupon: &Coupon| {
-                stock.is_none_or(|stock| coupon.stock == stock)
+    let (mut after, wanted) = (page.after()?, filter.state);
+    let mut scan = Scan { rows: Vec::new(), stopped_at: None };
+    for _ in 0..LOOKS {
+        let (asked, limit) = (page.clone(), page.limit - scan.rows.len());
+        let look = move |shard: &ShardState, ledger: &Ledger, now| {
+            listing::scan(ledger.index.list(merchant, numbers), after, limit, |number| {
+                let coupon = shard.coupon_row(merchant, number)?;
+                let fits = stock.is_none_or(|stock| coupon.stock == stock)
                     && wanted.is_none_or(|wanted| wanted.is(state_at(coupon, now)))
-                    && coupon.claimed_at.is_none_or(|at| super::in_time(&asked, at))
-            };
-            let found: Vec<_> = super::newest(ledger.index.list(merchant, numbers), after)
-                .take(20_000)
-                .filter_map(|(place, number)| Some((place, number, shard.coupon_row(merchant, number)?)))
-                .filter(|(_, _, coupon)| fits(coupon))
-                .take(asked.limit + 1)
-                .map(|(place, number, coupon)| {
-                    let own_code = shard.code_text(merchant, number).map(std::string::ToString::to_string);
-                    (place, number, coupon.clone(), own_code)
-                })
-                .collect();
-            (found, now)
-        })
-        .await?;
-    let rows = found
-        .into_iter()
-        .map(|(place, number, coupon, own_code)| {
-            let beside = Beside { own_code, user_id: None };
-            let id = CouponId::new(merchant, number);
-            (place, view(&state, id, &coupon, beside, now, call.caller.livemode))
-        })
-        .collect();
-    Ok(super::page(rows, &page))
+                    && coupon.claimed_at.is_none_or(|at| super::in_time(&asked, at));
+                let own_code = || shard.code_text(merchant, number).map(ToString::to_string);
+                fits.then(|| (number, coupon.clone(), own_code(), now))
+            })
+        };
+        scan.append(state.look(merchant, look).await?);
+        after = scan.stopped_at;
+        if after.is_none() {
+            break;
+        }
+    }
+    let livemode = call.caller.livemode;
+    let rows = scan.rows.into_iter().map(|(place, (number, coupon, own_code, now))| {
+        let beside = Beside { own_code, ..Beside::default() };
+        (place, view(&state, CouponId::new(merchant, number), &coupon, beside, now, livemode))
+    });
+    Ok(Scan { rows: rows.collect(), stopped_at: scan.stopped_at }.page(&page))
 }

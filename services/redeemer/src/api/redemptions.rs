@@ -1,5 +1,7 @@
 //! Redemptions and their receipts.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use coupon::command::Command;
@@ -10,6 +12,7 @@ use coupon::record::Entry;
 use coupon::state::{Read, RedemptionRow};
 use coupon_api::dto::answer::RedemptionView;
 use coupon_api::dto::order::UseRequest;
+use coupon_api::listing::{self, LOOKS, Scan};
 use coupon_api::render::Scene;
 use http_api::auth::Role;
 use http_api::call::{Call, Segment};
@@ -19,15 +22,13 @@ use http_api::problem::{Code, Problem};
 use http_api::quota::QuotaClass;
 use http_api::time::system_clock_ms;
 use projection::index::{Index, List as Numbers};
+use projection::ledger::Ledger;
 use projection::shard::ShardState;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::usage;
 use crate::state::Redeemer;
-
-/// Rows that are looked at for one page of a filtered list; the cursor goes on from there.
-const LOOK_AT: usize = 20_000;
 
 /// Redeem up to 30 coupons in one order, all or nothing
 #[utoipa::path(post, path = "/v1/redemptions", tag = "Redemptions", request_body = UseRequest,
@@ -63,18 +64,24 @@ pub(super) async fn get(State(state): State<Redeemer>, path: Segment, call: Call
 /// A redemption as it was made, with its state as it is.
 async fn read(state: &Redeemer, call: &Call, id: RedemptionId) -> Result<RedemptionView, Problem> {
     let missing = || Problem::of(Code::RedemptionNotFound);
-    let name = state
-        .look(id.merchant, move |shard, _, _| shard.redemption(id.merchant, id.number).map(|row| state_name(row)))
-        .await?
-        .ok_or_else(missing)?;
+    let row = state.look(id.merchant, move |shard, _, _| shard.redemption(id.merchant, id.number).cloned()).await?;
+    let row = row.ok_or_else(missing)?;
+    if !call.reaches_store(row.store.map(|store| StoreId::new(id.merchant, store))) {
+        return Err(Problem::of(Code::StoreForbidden));
+    }
     let record = state.backend.ledger.record(id.merchant.shard(), id.number).await.map_err(Problem::internal)?;
     let Some((at, Entry::Guarded(record))) = record else { return Err(missing()) };
-    let scene = Scene { secrets: &state.backend.secrets, merchant: id.merchant, livemode: call.caller.livemode, at };
+    let livemode = state.backend.livemode(call, id.merchant);
+    let scene = Scene { secrets: &state.backend.secrets, merchant: id.merchant, livemode, at };
     let found = record.events.iter().find_map(|event| match event {
-        Event::CouponsRedeemed(redemption) => Some(RedemptionView { state: name, ..scene.redemption(redemption) }),
+        Event::CouponsRedeemed(redemption) => Some(scene.redemption(redemption)),
         _ => None,
     });
-    found.ok_or_else(missing)
+    let mut view = RedemptionView { state: state_name(&row), ..found.ok_or_else(missing)? };
+    for (shown, part) in view.coupons.iter_mut().zip(&row.parts).filter(|(_, part)| part.uses_reversed > 0) {
+        (shown.uses_reversed, shown.discount_returned) = (Some(part.uses_reversed), Some(part.discount_returned));
+    }
+    Ok(view)
 }
 
 fn state_name(row: &RedemptionRow) -> &'static str {
@@ -134,6 +141,8 @@ struct Wanted {
     cashier: Option<String>,
     stock: Option<u64>,
     state: Option<String>,
+    /// The stores that the key is bound to.
+    bound: Option<Vec<u64>>,
 }
 
 /// List redemptions, newest first
@@ -153,21 +162,31 @@ pub(super) async fn list(State(state): State<Redeemer>, call: Call) -> Result<Li
         let detail = format!("/query/state is {name:?}; it must be redeemed, partially_reversed or reversed.");
         return Err(Problem::new(Code::InvalidField, detail).pointer("/query/state"));
     }
-    let Some(wanted) = wanted(&state, merchant, filter) else {
+    let bound = call.caller.store_ids.as_deref().map(|stores| stores.iter().map(|store| store.number).collect());
+    let Some(wanted) = wanted(&state, merchant, filter, bound).map(Arc::new) else {
         return Ok(List { data: Vec::new(), next_cursor: None });
     };
-    let (after, asked) = (page.after()?, page.clone());
-    let found = state
-        .look(merchant, move |shard, ledger, _| find(shard, &ledger.index, merchant, &wanted, after, &asked))
-        .await?;
-    let mut rows = Vec::with_capacity(found.len());
-    for (place, number) in found {
+    let mut after = page.after()?;
+    let mut scan = Scan { rows: Vec::new(), stopped_at: None };
+    for _ in 0..LOOKS {
+        let (wanted, asked, limit) = (wanted.clone(), page.clone(), page.limit - scan.rows.len());
+        let look = move |shard: &ShardState, ledger: &Ledger, _| {
+            find(shard, &ledger.index, merchant, &wanted, after, &Page { limit, ..asked })
+        };
+        scan.append(state.look(merchant, look).await?);
+        after = scan.stopped_at;
+        if after.is_none() {
+            break;
+        }
+    }
+    let mut rows = Vec::with_capacity(scan.rows.len());
+    for (place, number) in scan.rows {
         rows.push((place, read(&state, &call, RedemptionId::new(merchant, number)).await?));
     }
-    Ok(super::page(rows, &page))
+    Ok(Scan { rows, stopped_at: scan.stopped_at }.page(&page))
 }
 
-fn wanted(state: &Redeemer, merchant: MerchantId, filter: Filter) -> Option<Wanted> {
+fn wanted(state: &Redeemer, merchant: MerchantId, filter: Filter, bound: Option<Vec<u64>>) -> Option<Wanted> {
     // An id of another merchant, or of none, matches nothing.
     let own = |of: MerchantId, number: u64| (of == merchant).then_some(number);
     let coupon =
@@ -187,6 +206,7 @@ fn wanted(state: &Redeemer, merchant: MerchantId, filter: Filter) -> Option<Want
         cashier: filter.cashier_id,
         stock: stock.flatten(),
         state: filter.state,
+        bound,
     })
 }
 
@@ -197,21 +217,20 @@ fn find(
     wanted: &Wanted,
     after: Option<u64>,
     page: &Page,
-) -> Vec<(u64, u64)> {
-    let fits = |(_, number): &(u64, u64)| {
-        let Some(row) = shard.redemption(merchant, *number) else { return false };
+) -> Scan<u64> {
+    let fits = |number: u64| {
+        let Some(row) = shard.redemption(merchant, number) else { return false };
         wanted.order.is_none_or(|order| row.order == order)
             && wanted.coupon.is_none_or(|coupon| row.parts.iter().any(|part| part.coupon == coupon))
             && wanted.stock.is_none_or(|stock| row.parts.iter().any(|part| part.stock == stock))
-            && wanted.user.is_none_or(|user| row.user == Some(user))
+            && wanted.user.is_none_or(|user| row.users().any(|of| of == user))
             && wanted.store.is_none_or(|store| row.store == Some(store))
             && wanted.cashier.as_deref().is_none_or(|cashier| row.cashier.as_deref() == Some(cashier))
             && wanted.state.as_deref().is_none_or(|state| state == state_name(row))
+            && wanted.bound.as_ref().is_none_or(|bound| row.store.is_some_and(|store| bound.contains(&store)))
             && super::in_time(page, row.redeemed_at)
     };
-    let take = |numbers: &[u64]| -> Vec<(u64, u64)> {
-        super::newest(numbers, after).take(LOOK_AT).filter(fits).take(page.limit + 1).collect()
-    };
+    let take = |numbers: &[u64]| listing::scan(numbers, after, page.limit, |number| fits(number).then_some(number));
     if let Some(order) = wanted.order {
         let empty = Vec::new();
         return take(shard.order(merchant, order).map_or(&empty, |row| &row.redemptions));

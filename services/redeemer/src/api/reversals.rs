@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use coupon::command::{Command, ReverseCommand};
 use coupon::decide::{Scene, preview_reversal};
-use coupon::id::{CouponId, RedemptionId};
+use coupon::id::{CouponId, RedemptionId, StoreId};
+use coupon::state::Read;
 use coupon_api::dto::answer::ReversalView;
 use coupon_api::dto::context::{note, opaque};
 use coupon_api::{refusal, render};
@@ -62,6 +63,12 @@ pub(super) async fn create(State(state): State<Redeemer>, path: Segment, call: C
     check(&body)?;
     let id: RedemptionId = path.id(Code::RedemptionNotFound)?;
     Redeemer::owner(&call, id.merchant, Code::RedemptionNotFound)?;
+    let store = state.look(merchant, move |shard, _, _| shard.redemption(merchant, id.number).map(|row| row.store));
+    if let Some(store) = store.await?
+        && !call.reaches_store(store.map(|number| StoreId::new(merchant, number)))
+    {
+        return Err(Problem::of(Code::StoreForbidden));
+    }
     let dry_run = body.dry_run;
     let command = ReverseCommand {
         redemption: id.number,

@@ -5,9 +5,11 @@ use std::process::ExitCode;
 
 use coupon::code::parse_generated;
 use coupon::fold::At;
+use coupon::hash::id_hash;
 use coupon::history::Story;
-use coupon::id::CouponId;
+use coupon::id::{CouponId, MerchantId};
 use coupon::record::Entry;
+use coupon::state::Read;
 use coupon_api::dto::answer::coupon_state;
 use coupon_api::events::describe;
 use coupon_api::secrets::Secrets;
@@ -63,16 +65,21 @@ fn line(mut event: Value) -> String {
     format!("{}  {}  {:<20} {event}", text(&at), text(&reference), text(&kind))
 }
 
-/// By its id; or by its code, which only the merchant's key tells.
+/// By its id; by a merchant's own code; or by a generated one, which only the merchant's key tells.
 fn find(config: &Config, data_dir: &Path, ledger: &Ledger, coupon: &str) -> Result<Option<CouponId>, Failure> {
     if let Ok(id) = coupon.parse() {
         return Ok(Some(id));
     }
-    let Some(form) = parse_generated(coupon) else { return Ok(None) };
-    let secrets = Secrets::new(keys::master_key(&config.security, data_dir)?);
-    let merchants = ledger.index.list(coupon::id::PLATFORM, projection::index::List::Merchants);
-    Ok(merchants.iter().find_map(|number| {
-        let merchant = coupon::id::MerchantId(*number as u32);
-        secrets.codes(merchant).verify(form).map(|number| CouponId::new(merchant, number))
-    }))
+    let merchants = ledger.index.list(coupon::id::PLATFORM, projection::index::List::Merchants).iter();
+    let merchants: Vec<MerchantId> = merchants.map(|number| MerchantId(*number as u32)).collect();
+    let hash = id_hash(coupon.trim());
+    let own = merchants.iter().find_map(|merchant| {
+        let number = *ledger.of(*merchant).imported_code(*merchant, hash)?;
+        Some(CouponId::new(*merchant, number))
+    });
+    let Some(form) = parse_generated(coupon).filter(|_| own.is_none()) else { return Ok(own) };
+    let secrets = Secrets::new(keys::master_key(&config.security, data_dir, false)?);
+    Ok(merchants
+        .into_iter()
+        .find_map(|merchant| secrets.codes(merchant).verify(form).map(|number| CouponId::new(merchant, number))))
 }

@@ -111,6 +111,12 @@ pub struct PartView {
     pub uses_left: u32,
     /// Of which lines; empty for an order without lines.
     pub lines: Vec<ShareView>,
+    /// Of these uses, how many were given back since; absent where none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uses_reversed: Option<u32>,
+    /// And how much of the discount, minor units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discount_returned: Option<i64>,
 }
 
 /// A line's share.

@@ -151,6 +151,11 @@ impl Call {
         self.caller.merchant.is_none_or(|own| own == merchant)
     }
 
+    /// Whether the key may see and change what happened in a store; one that is bound may not in others, nor in none.
+    pub fn reaches_store(&self, store: Option<StoreId>) -> bool {
+        self.caller.store_ids.as_deref().is_none_or(|bound| store.is_some_and(|store| bound.contains(&store)))
+    }
+
     /// The store of the call: the given one if the key may act for it; the key's own if it is bound to just one.
     pub fn store(&self, given: Option<StoreId>) -> Result<Option<StoreId>> {
         let Some(bound) = self.caller.store_ids.as_deref() else {
