@@ -173,50 +173,39 @@ impl Worker {
             return;
         }
         self.positions.ledger[shard] = folded.at.sequence;
+        let mut counted = Vec::new();
         if let (Outcome::Applied(_), Entry::Guarded(record)) = (folded.outcome, &*folded.entry) {
             for event in &record.events {
-                self.event(record.merchant, event, folded.at.time);
+                match event {
+                    Event::CouponClaimed(claim) => {
+                        let subjects = subjects(record.merchant, &claim.decision, Some(claim.user));
+                        counted.extend(subjects.map(|subject| (subject, Counted::Claims)));
+                    }
+                    Event::CouponsRedeemed(redemption) => {
+                        let subjects = subjects(record.merchant, &redemption.decision, redemption.actor.user);
+                        counted.extend(subjects.map(|subject| (subject, Counted::Redemptions)));
+                    }
+                    _ => {}
+                }
             }
         }
-        self.inline.counted_up_to(folded.at.time);
+        self.count(&counted, folded.at.time, Some(folded.at.time));
     }
 
-    fn event(&mut self, merchant: MerchantId, event: &Event, time_ms: i64) {
-        match event {
-            Event::CouponClaimed(claim) => {
-                self.count(merchant, &claim.decision, Some(claim.user), Counted::Claims, time_ms);
-            }
-            Event::CouponsRedeemed(redemption) => {
-                let user = redemption.actor.user;
-                self.count(merchant, &redemption.decision, user, Counted::Redemptions, time_ms);
-            }
-            _ => {}
-        }
-    }
-
-    fn count(
-        &mut self,
-        merchant: MerchantId,
-        decision: &Decision,
-        user: Option<Pseudonym>,
-        counted: Counted,
-        time_ms: i64,
-    ) {
-        let told = [(SubjectKind::Device, decision.device), (SubjectKind::Ip, decision.ip), (SubjectKind::User, user)];
-        for (kind, pseudonym) in told {
-            if let Some(pseudonym) = pseudonym {
-                self.count_subject(Subject { kind, merchant: merchant.0, pseudonym }, counted, time_ms);
-            }
-        }
-    }
-
-    fn count_subject(&mut self, subject: Subject, counted: Counted, time_ms: i64) {
-        self.dirty.insert(subject);
+    /// Counts in one go, the watermark with it: a decision sees all of a record or nothing.
+    fn count(&mut self, counted: &[(Subject, Counted)], time_ms: i64, watermark_ms: Option<i64>) {
+        let mut hits = Vec::new();
         let mut features = self.inline.features().write();
-        let counts = features.add(subject, counted, time_ms);
-        let hits: Vec<_> = self.rules.iter().filter_map(|rule| rule.hit(&subject, counts, time_ms)).collect();
+        for (subject, counted) in counted {
+            self.dirty.insert(*subject);
+            let counts = features.add(*subject, *counted, time_ms);
+            hits.extend(self.rules.iter().filter_map(|rule| Some((*subject, rule.hit(subject, counts, time_ms)?))));
+        }
+        if let Some(watermark_ms) = watermark_ms {
+            self.inline.counted_up_to(watermark_ms);
+        }
         drop(features);
-        for hit in hits {
+        for (subject, hit) in hits {
             let verdict = hit.verdict(subject, time_ms, self.block_seconds);
             let standing = self.inline.verdict(&subject, &verdict.rule);
             // Said already, or over before it is said: a rebuild says nothing twice.
@@ -295,12 +284,11 @@ impl Worker {
 
     fn signal(&mut self, signal: Signal) {
         let told = [(SubjectKind::Device, signal.device), (SubjectKind::Ip, signal.ip)];
-        for (kind, pseudonym) in told {
-            if let Some(pseudonym) = pseudonym {
-                let subject = Subject { kind, merchant: signal.merchant, pseudonym };
-                self.count_subject(subject, Counted::Refused, signal.time_ms);
-            }
-        }
+        let subject = |(kind, pseudonym): (SubjectKind, Option<Pseudonym>)| {
+            Some((Subject { kind, merchant: signal.merchant, pseudonym: pseudonym? }, Counted::Refused))
+        };
+        let counted: Vec<_> = told.into_iter().filter_map(subject).collect();
+        self.count(&counted, signal.time_ms, None);
     }
 
     fn flush(&mut self) {
@@ -319,7 +307,8 @@ impl Worker {
             let before = self.hashes.insert(*subject, hash).unwrap_or(0);
             self.positions.checksum = self.positions.checksum.wrapping_add(hash).wrapping_sub(before);
         }
-        gone.retain(|subject| !rows.iter().any(|(back, _)| back == subject));
+        let back: HashSet<Subject> = rows.iter().map(|(subject, _)| *subject).collect();
+        gone.retain(|subject| !back.contains(subject));
         for subject in &gone {
             let before = self.hashes.remove(subject).unwrap_or(0);
             self.positions.checksum = self.positions.checksum.wrapping_sub(before);
@@ -328,4 +317,11 @@ impl Worker {
             tracing::error!(%error, "risk projection cannot be written");
         }
     }
+}
+
+/// Who is behind a decision, as far as was told.
+fn subjects(merchant: MerchantId, decision: &Decision, user: Option<Pseudonym>) -> impl Iterator<Item = Subject> {
+    let told = [(SubjectKind::Device, decision.device), (SubjectKind::Ip, decision.ip), (SubjectKind::User, user)];
+    told.into_iter()
+        .filter_map(move |(kind, pseudonym)| Some(Subject { kind, merchant: merchant.0, pseudonym: pseudonym? }))
 }

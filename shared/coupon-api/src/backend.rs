@@ -8,6 +8,7 @@ use coupon::event::{Decision, Pseudonym};
 use coupon::hash::id_hash;
 use coupon::id::{CouponId, LedgerRef, MerchantId, StockId};
 use coupon::record::RequestKey;
+use coupon::rejection::{Refusal, Rejection};
 use coupon::state::{Done, Read, RequestOutcome, live_request};
 use coupon::terms::Millis;
 use http_api::call::Call;
@@ -284,9 +285,11 @@ impl Backend {
         coupons: &[CouponRef],
         decision: &Decision,
     ) -> Result<(), Problem> {
-        let Some(i) = coupons.iter().position(|coupon| *coupon == CouponRef::Unknown) else { return Ok(()) };
+        let unknown = coupons.iter().enumerate().filter(|(_, coupon)| **coupon == CouponRef::Unknown);
+        let facts: Vec<_> = unknown.map(|(i, _)| (i, Rejection::CouponNotFound)).collect();
+        let Some(refusal) = Refusal::of(facts) else { return Ok(()) };
         (self.attempts)(merchant, Attempt::WrongCode, decision.device, decision.ip);
-        Err(Problem::of(Code::CouponNotFound).pointer(format!("/coupons/{i}")))
+        Err(refusal::problem(merchant, &refusal))
     }
 }
 

@@ -28,6 +28,7 @@ pub fn code(rejection: &Rejection) -> Code {
         },
         Rejection::StockNotDraft(_) => Code::StockNotDraft,
         Rejection::StockNotActive(_) | Rejection::StockNotPaused(_) => Code::StockNotActive,
+        Rejection::KeyRotated => Code::KeyLimitReached,
         Rejection::StockClosed => Code::StockClosed,
         Rejection::CodeModeMismatch => Code::CodeModeMismatch,
         Rejection::VersionConflict { .. } => Code::VersionConflict,
@@ -145,7 +146,7 @@ fn one(merchant: MerchantId, rejection: &Rejection) -> Problem {
             .with("limit", limit)
             .with("resets_at", format_ms(*until)),
         Rejection::BudgetExhausted { left } => {
-            say(format!("{left} minor units of the budget are left.")).with("left", left)
+            say(format!("{} minor units of the budget are left.", left.amount)).with("left", left)
         }
         Rejection::LockLost(end) => Problem::of(code).with("ended", end.map(|end| format!("{end:?}").to_lowercase())),
         Rejection::ReversalTooLate(until) => say(format!("It could be reversed until {}.", format_ms(*until)))

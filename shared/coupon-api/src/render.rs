@@ -247,15 +247,15 @@ impl Scene<'_> {
             Event::CodesMade(made) => Ok((StatusCode::ACCEPTED, self.codes_made(made))),
             Event::BatchVoided(batch, reason) => ok(json!({
                 "id": BatchId::new(self.merchant, *batch).to_string(), "state": "voided", "reason": reason,
-                "ledger_ref": self.ledger_ref(),
+                "ledger_ref": self.ledger_ref(), "livemode": self.livemode,
             })),
             Event::LockExtended(lock, until) => ok(json!({
                 "id": LockId::new(self.merchant, *lock).to_string(), "state": "locked",
-                "expires_at": format_ms(*until), "ledger_ref": self.ledger_ref(),
+                "expires_at": format_ms(*until), "ledger_ref": self.ledger_ref(), "livemode": self.livemode,
             })),
             Event::LockReleased(lock, reason) => ok(json!({
                 "id": LockId::new(self.merchant, *lock).to_string(), "state": "released",
-                "reason": release_reason(*reason), "ledger_ref": self.ledger_ref(),
+                "reason": release_reason(*reason), "ledger_ref": self.ledger_ref(), "livemode": self.livemode,
             })),
             Event::CouponVoided(void) => ok(json!({
                 "coupon_id": CouponId::new(self.merchant, void.coupon).to_string(), "state": "voided",
@@ -288,13 +288,13 @@ impl Scene<'_> {
             "stock_id": StockId::new(self.merchant, made.stock).to_string(),
             "count": made.count,
             "label": made.label,
-            "state": "ready",
+            "operation_id": OperationId::new(self.merchant, sequence).to_string(),
+            "state": "done",
+            "total": made.count,
+            "done": made.count,
+            "failed": 0,
             "created_at": format_ms(self.at.time),
             "livemode": self.livemode,
-            "operation": {
-                "id": OperationId::new(self.merchant, sequence).to_string(),
-                "state": "done", "total": made.count, "done": made.count, "failed": 0, "result_url": result_url,
-            },
             "result_url": result_url,
             "ledger_ref": self.ledger_ref(),
         })

@@ -32,7 +32,8 @@ pub struct Record {
     pub merchant: MerchantId,
     /// Who wrote it: tells a proposer its own records apart.
     pub origin: Origin,
-    /// On the proposer's estimate of the log's clock.
+    /// On the proposer's wall clock, and not on its estimate of the log's: a bound that is measured from the log's own
+    /// time would let it run away step by step.
     pub proposed_at: Millis,
     /// The keyed request that it answers; ticks and chunks have none.
     pub request: Option<Request>,
@@ -69,6 +70,8 @@ pub struct Request {
 pub struct Fences {
     /// Who wrote it.
     pub origin: Origin,
+    /// On the proposer's wall clock.
+    pub proposed_at: Millis,
     /// One for each refused attempt; none at all just moves the shard's time.
     pub fences: Vec<Fence>,
 }
@@ -89,6 +92,8 @@ pub struct Fence {
 pub struct Cancel {
     /// Who wrote it.
     pub origin: Origin,
+    /// On the proposer's wall clock.
+    pub proposed_at: Millis,
     /// Which key.
     pub key: RequestKey,
 }
@@ -196,11 +201,12 @@ impl Entry {
         }
     }
 
-    /// When its proposer took it to be, if it says.
-    pub fn proposed_at(&self) -> Option<Millis> {
+    /// When its proposer took it to be.
+    pub fn proposed_at(&self) -> Millis {
         match self {
-            Self::Guarded(record) => Some(record.proposed_at),
-            Self::Fences(_) | Self::Cancel(_) => None,
+            Self::Guarded(record) => record.proposed_at,
+            Self::Fences(fences) => fences.proposed_at,
+            Self::Cancel(cancel) => cancel.proposed_at,
         }
     }
 }

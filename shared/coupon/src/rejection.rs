@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::event::{Decision, StockState};
+use crate::money::Money;
 use crate::state::LockEnd;
 use crate::terms::Millis;
 
@@ -35,6 +36,8 @@ pub enum Rejection {
     StockNotActive(StockState),
     /// Only a paused stock can be resumed.
     StockNotPaused(StockState),
+    /// The key has a successor already.
+    KeyRotated,
     /// The stock is closed for ever.
     StockClosed,
     /// The stock's codes come from elsewhere.
@@ -128,8 +131,8 @@ pub enum Rejection {
     },
     /// The budget would be overspent.
     BudgetExhausted {
-        /// Minor units left.
-        left: i64,
+        /// What is left of it.
+        left: Money,
     },
     /// None is left.
     StockSoldOut,
@@ -188,7 +191,7 @@ impl Rejection {
             Self::LockLost(_) | Self::CouponLocked { .. } => 7,
             Self::CouponExpired(_) | Self::ReversalTooLate(_) => 8,
             Self::StockNotDraft(_) | Self::StockNotActive(_) | Self::StockNotPaused(_) | Self::StockClosed => 9,
-            Self::CodeModeMismatch | Self::VersionConflict { .. } => 10,
+            Self::CodeModeMismatch | Self::KeyRotated | Self::VersionConflict { .. } => 10,
             Self::BelowUsed { .. } => 11,
             Self::ClaimNotOpen { .. } | Self::NotYetValid(_) => 12,
             Self::OutsideAvailableTimes(_) => 13,
@@ -220,7 +223,7 @@ mod tests {
             Rejection::AlreadyRedeemed { redemption: 1, order_id: "o".into(), redeemed_at: 0, same_order: false };
         let locked = Rejection::CouponLocked { until: 1 };
         let below = Rejection::OrderBelowMinimum { required: 2, eligible: 1 };
-        let budget = Rejection::BudgetExhausted { left: 0 };
+        let budget = Rejection::BudgetExhausted { left: Money { amount: 0, currency: crate::money::CNY } };
         #[rustfmt::skip]
         let table = [
             (&Rejection::CouponNotFound,    &Rejection::CouponVoided),

@@ -273,6 +273,8 @@ pub struct LockRow {
     pub created_at: Millis,
     /// How it ended.
     pub end: Option<LockEnd>,
+    /// The redemption that used it up.
+    pub redemption: Option<u64>,
     /// The first moment of the day for whose limits it counts.
     pub day: Millis,
 }
@@ -307,6 +309,8 @@ pub struct RedemptionRow {
     pub user: Option<Pseudonym>,
     /// In which store.
     pub store: Option<u64>,
+    /// For which store it was counted: that of its lock, if it had one.
+    pub counted_store: Option<u64>,
     /// By whom.
     pub cashier: Option<Arc<str>>,
     /// The first moment of the day for whose limits it counts.

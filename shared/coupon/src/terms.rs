@@ -182,6 +182,18 @@ pub struct Terms {
     pub available_times: Vec<AvailableTime>,
 }
 
+impl Terms {
+    /// When coupons may be claimed, as `[from, until)`: never past a validity that is the same for all.
+    pub fn claim_window(&self) -> (Millis, Millis) {
+        let until = self.claim_until.unwrap_or(Millis::MAX);
+        let until = match self.validity {
+            Validity::Fixed { until: end, .. } => until.min(end),
+            Validity::AfterClaim { .. } => until,
+        };
+        (self.claim_from.unwrap_or(Millis::MIN), until)
+    }
+}
+
 impl Value {
     /// How many uses a coupon of this value starts with.
     pub fn uses(&self) -> u32 {

@@ -125,7 +125,7 @@ impl InlineRisk {
         &self.features
     }
 
-    /// Everything up to this time of the log is counted.
+    /// Everything up to this time of the log is counted; told while the counts are locked.
     pub fn counted_up_to(&self, watermark_ms: i64) {
         self.watermark_ms.fetch_max(watermark_ms, Ordering::Relaxed);
     }
@@ -166,10 +166,11 @@ impl InlineRisk {
             (SubjectKind::Ip, question.ip),
             (SubjectKind::User, question.user),
         ];
-        let watermark = self.watermark_ms();
         let mut slots = Vec::new();
         let mut reasons = Vec::new();
         let features = self.features.read();
+        // Moved under the same lock, with what it stands for.
+        let watermark = self.watermark_ms();
         for (kind, pseudonym) in told {
             let Some(pseudonym) = pseudonym else { continue };
             let subject = Subject { kind, merchant: question.merchant.0, pseudonym };

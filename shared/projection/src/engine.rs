@@ -158,6 +158,8 @@ pub struct Engine {
     pub ledger: Ledger,
     instance: u64,
     next_number: u64,
+    /// The wall clock as it was told last.
+    wall: Millis,
     lanes: Vec<Lane>,
     pending: FxHashMap<u64, Pending>,
     /// Own records in the order in which they were proposed, by partition: read back, they need not be decoded.
@@ -181,6 +183,7 @@ impl Engine {
             ledger,
             instance,
             next_number: 1,
+            wall: Millis::MIN,
             pending: FxHashMap::default(),
             order: follow.iter().map(|_| VecDeque::new()).collect(),
             doubtful: Vec::new(),
@@ -233,11 +236,13 @@ impl Engine {
 
     /// Takes a submission: answers what needs no record, proposes what does.
     pub fn submit(&mut self, submission: Box<Submission>, wall: Millis) {
+        self.wall = wall;
         let shard = submission.merchant.shard();
         if self.follow[self.partition(shard)].stopped.is_some() {
             return (submission.reply)(Answer::Stopped);
         }
-        if self.pending.len() >= MAX_PENDING {
+        let full = submission.request.is_some() && self.ledger.requests() >= MAX_REQUESTS;
+        if self.pending.len() >= MAX_PENDING || full {
             return (submission.reply)(Answer::Overloaded);
         }
         let now = self.now(shard, wall);
@@ -278,6 +283,11 @@ impl Engine {
 
     fn decide(&mut self, attempt: Attempt, shard: Shard, now: Millis) {
         let submission = &attempt.submission;
+        if submission.request.is_some() && self.wall >= submission.deadline {
+            // Whoever was told by when it is decided was told the truth: nothing is proposed any more.
+            let wall = self.wall;
+            return self.finish(attempt, Answer::Unknown, wall);
+        }
         let command = match &submission.what {
             What::Cancel => return self.propose_cancel(attempt, shard, now),
             What::Command(command) => command,
@@ -349,7 +359,7 @@ impl Engine {
         let Some((key, _)) = attempt.submission.request else {
             return (attempt.submission.reply)(Answer::Nothing);
         };
-        let entry = Entry::Cancel(Cancel { origin: self.origin(), key });
+        let entry = Entry::Cancel(Cancel { origin: self.origin(), proposed_at: self.wall, key });
         self.in_flight.entry(key).or_default();
         self.propose(entry, shard, now, now + ATTEMPT_MS, Waits::Submission(attempt));
     }
@@ -370,8 +380,14 @@ impl Engine {
         if let Some(request) = &request {
             self.in_flight.entry(request.key).or_default();
         }
-        let record =
-            Record { merchant, origin: self.origin(), proposed_at: now, request, guards, events: proposal.events };
+        let record = Record {
+            merchant,
+            origin: self.origin(),
+            proposed_at: self.wall,
+            request,
+            guards,
+            events: proposal.events,
+        };
         self.propose(Entry::Guarded(record), merchant.shard(), now, deadline, waits);
     }
 
@@ -415,7 +431,10 @@ impl Engine {
     /// What is due by the clock is proposed before anything is decided, so that no decision sees a lock whose time
     /// is up as alive, or a budget as held by it.
     pub fn propose_due(&mut self, wall: Millis) {
-        while let Some(due) = self.ledger.take_due(wall) {
+        self.wall = wall;
+        // What is due beyond that has its turn when these are folded, and leaves room for what callers ask for.
+        while self.pending.len() < MAX_PENDING / 2 {
+            let Some(due) = self.ledger.take_due(wall) else { return };
             let (merchant, command) = match due {
                 Due::Lock(merchant, lock) => (merchant, Command::ExpireLock(lock)),
                 Due::Coupons(merchant, stock, until) => (merchant, Command::ExpireCoupons(stock, until)),
@@ -440,13 +459,14 @@ impl Engine {
 
     /// The records to append next, as one batch, with their numbers.
     pub fn take_batch(&mut self, wall: Millis) -> (Vec<event_log::Entry>, Vec<u64>) {
+        self.wall = wall;
         for n in 0..self.lanes.len() {
             if self.lanes[n].fences.is_empty() {
                 continue;
             }
             let shard = Shard(n as u8);
             let (fences, refused) = std::mem::take(&mut self.lanes[n].fences).into_iter().unzip();
-            let entry = Entry::Fences(Fences { origin: self.origin(), fences });
+            let entry = Entry::Fences(Fences { origin: self.origin(), proposed_at: wall, fences });
             let now = self.now(shard, wall);
             self.propose(entry, shard, now, now + ATTEMPT_MS, Waits::Refused(refused));
         }
@@ -460,6 +480,7 @@ impl Engine {
 
     /// Folds what the log holds next; gives the answers that were waiting for it.
     pub fn stored(&mut self, stored: &Stored, wall: Millis) {
+        self.wall = wall;
         let partition = stored.partition as usize;
         if stored.offset != self.follow[partition].next {
             let reason = format!("expected offset {}, read {}", self.follow[partition].next, stored.offset);

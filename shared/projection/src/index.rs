@@ -112,7 +112,7 @@ impl Index {
     }
 
     /// Puts lists that were filled in no order into the order of their numbers, which is the order of the records
-    /// that made them; a pool's coupons come by their numbers then.
+    /// that made them.
     pub fn sort(&mut self) {
         for list in self.lists.values_mut() {
             list.sort_unstable();

@@ -31,6 +31,7 @@ pub struct Ledger {
     /// Lists for queries.
     pub index: Index,
     due: BinaryHeap<Reverse<(Millis, Due)>>,
+    requests: usize,
     watcher: Option<Watcher>,
     rules: Rules,
 }
@@ -45,7 +46,14 @@ impl Ledger {
     /// An empty ledger.
     pub fn new() -> Self {
         let shards = (0..SHARDS).map(|n| ShardState::new(Shard(n as u8))).collect();
-        Self { shards, index: Index::default(), due: BinaryHeap::new(), watcher: None, rules: Rules::default() }
+        Self {
+            shards,
+            index: Index::default(),
+            due: BinaryHeap::new(),
+            requests: 0,
+            watcher: None,
+            rules: Rules::default(),
+        }
     }
 
     /// An empty ledger that leaves one kind of guard out, for the tests that show what it is for.
@@ -98,16 +106,23 @@ impl Ledger {
         self.shards.iter().all(ShardState::is_empty)
     }
 
+    /// How many keys of requests are remembered, over all shards.
+    pub fn requests(&self) -> usize {
+        self.requests
+    }
+
     /// Folds the next record of a shard; a foreign one (`None`) counts and does nothing.
     pub fn fold(&mut self, shard: Shard, entry: Option<&Entry>, offset: Offset, append_time: Millis) -> (At, Outcome) {
         let rules = self.rules;
         let state = &mut self.shards[usize::from(shard.0)];
-        let proposed_at = entry.and_then(Entry::proposed_at);
+        let proposed_at = entry.map(Entry::proposed_at);
         let at = At { shard, sequence: state.sequence + 1, time: record_time(state.time, append_time, proposed_at) };
+        let requests = state.live_requests();
         let outcome = match entry {
             Some(entry) => fold(state, entry, at, rules),
             None => Outcome::Noted,
         };
+        self.requests = self.requests - requests + state.live_requests();
         state.sequence = at.sequence;
         state.time = at.time;
         state.positions_mut().push(offset, at.time);
@@ -124,15 +139,27 @@ impl Ledger {
 
     /// After rows were read from disk: lists, and what is due.
     pub fn restored(&mut self) {
-        let Self { shards, index, due, .. } = self;
+        let Self { shards, index, due, requests, .. } = self;
+        // Coupons are listed as they came into somebody's hands, everything else by its number.
+        let mut coupons = Vec::new();
         for shard in shards.iter_mut() {
             shard.take_dirty();
+            *requests += shard.live_requests();
             for (key, row) in shard.rows() {
-                index.changed(key, None, row);
                 schedule(due, key, None, row);
+                match (key, row) {
+                    (Key::Coupon(_, number), Row::Coupon(coupon)) => coupons.push((coupon.claim, *number, *key)),
+                    _ => index.changed(key, None, row),
+                }
             }
         }
         index.sort();
+        coupons.sort_unstable();
+        for (_, _, key) in coupons {
+            if let Some(row) = shards[usize::from(key.shard().0)].get(&key) {
+                index.changed(&key, None, row);
+            }
+        }
     }
 
     /// What is due at `now`, each once.

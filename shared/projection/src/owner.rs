@@ -24,6 +24,10 @@ const FLUSH_EVERY: Duration = Duration::from_secs(2);
 /// Records folded in one go before others get their turn.
 const FOLD_AT_ONCE: usize = 1_024;
 
+/// How long to wait where the log could not be read, and how often before a start is given up.
+const UNREADABLE_PAUSE: Duration = Duration::from_millis(50);
+const UNREADABLE_ATTEMPTS: u32 = 100;
+
 /// Looks at what is folded, at this time of the wall clock.
 pub type Query = Box<dyn FnOnce(&Ledger, Millis) + Send>;
 
@@ -135,7 +139,7 @@ pub fn start(start: Start) -> Result<LedgerHandle, StartError> {
         flushed,
         last_flush: Instant::now(),
     };
-    owner.fold_all();
+    owner.fold_all()?;
     for (partition, follow) in owner.engine.follow().iter().enumerate() {
         if let Some(reason) = &follow.stopped {
             tracing::error!(partition, reason, "partition is damaged and stopped; the others serve");
@@ -211,7 +215,7 @@ impl Owner {
                 next = if messages < FOLD_AT_ONCE { self.inbox.try_recv().ok() } else { None };
             }
             if self.moved.swap(false, Ordering::AcqRel) {
-                self.fold_some();
+                self.fold_on();
             }
             self.engine.propose_due(wall);
             self.engine.sweep(wall);
@@ -276,20 +280,29 @@ impl Owner {
         }
     }
 
-    fn fold_all(&mut self) {
+    /// Folds everything before anybody is served: half of a ledger would be taken for all of it.
+    fn fold_all(&mut self) -> Result<(), ReadError> {
+        let mut patience = UNREADABLE_ATTEMPTS;
         loop {
             self.moved.store(false, Ordering::Release);
-            self.fold_some();
+            if let Err(error) = self.fold_some() {
+                patience -= 1;
+                if patience == 0 {
+                    return Err(error);
+                }
+                std::thread::sleep(UNREADABLE_PAUSE);
+            }
             self.forward();
             self.flush();
             if !self.moved.load(Ordering::Acquire) {
-                return;
+                return Ok(());
             }
         }
     }
 
-    /// Folds what the log holds; asks for another go if there may be more.
-    fn fold_some(&mut self) {
+    /// Folds what the log holds; asks for another go if there may be more, or if it could not be read.
+    fn fold_some(&mut self) -> Result<(), ReadError> {
+        let mut outcome = Ok(());
         for partition in 0..self.engine.follow().len() {
             let follow = &self.engine.follow()[partition];
             if follow.stopped.is_some() {
@@ -313,8 +326,20 @@ impl Owner {
                     self.engine.stop(partition, format!("offset {offset}: {reason}"));
                     self.stopped(partition);
                 }
-                Err(ReadError::Unavailable(error)) => tracing::warn!(partition, error, "log cannot be read now"),
+                Err(error @ ReadError::Unavailable(_)) => {
+                    tracing::warn!(partition, %error, "log cannot be read now");
+                    self.moved.store(true, Ordering::Release);
+                    outcome = Err(error);
+                }
             }
+        }
+        outcome
+    }
+
+    /// The same while others are served: what cannot be read now is tried again after a pause.
+    fn fold_on(&mut self) {
+        if self.fold_some().is_err() {
+            std::thread::sleep(UNREADABLE_PAUSE);
         }
     }
 
@@ -354,7 +379,7 @@ impl Owner {
             if let Ok(message) = self.inbox.recv_timeout(Duration::from_millis(50)) {
                 self.take(message, wall);
             }
-            self.fold_some();
+            self.fold_on();
             self.forward();
         }
         if let Some(flusher) = self.flusher.take() {

@@ -27,6 +27,7 @@ pub struct ShardState {
     hash: u128,
     /// Keys by the stamp under which they will be forgotten.
     requests: BTreeMap<u32, Vec<RequestKey>>,
+    live_requests: usize,
     positions: Positions,
     dirty: Dirty,
     changes: Vec<(Key, Option<Row>)>,
@@ -97,6 +98,7 @@ impl ShardState {
             time: 0,
             hash: 0,
             requests: BTreeMap::new(),
+            live_requests: 0,
             positions: Positions::default(),
             dirty: Dirty::default(),
             changes: Vec::new(),
@@ -120,6 +122,11 @@ impl ShardState {
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// How many keys of requests are remembered.
+    pub fn live_requests(&self) -> usize {
+        self.live_requests
     }
 
     /// Nothing was ever written to it.
@@ -156,6 +163,7 @@ impl ShardState {
     pub fn restore(&mut self, key: Key, row: Row) {
         let hash = row_hash(&key, &row);
         self.note_request(&key, &row);
+        self.live_requests += usize::from(matches!(key, Key::Request(..)));
         self.hash = self.hash.wrapping_add(hash);
         self.rows.insert(key, (row, hash));
     }
@@ -182,6 +190,7 @@ impl Rows for ShardState {
         }
         self.dirty.insert(key, Some(row.clone()));
         let before = self.rows.insert(key, (row, hash));
+        self.live_requests += usize::from(matches!(key, Key::Request(..)) && before.is_none());
         let old_hash = before.as_ref().map_or(0, |(_, hash)| *hash);
         self.hash = self.hash.wrapping_add(hash).wrapping_sub(old_hash);
         if !matches!(key, Key::Request(..)) {
@@ -192,6 +201,7 @@ impl Rows for ShardState {
     fn remove(&mut self, key: &Key) {
         let Some((row, hash)) = self.rows.remove(key) else { return };
         self.hash = self.hash.wrapping_sub(hash);
+        self.live_requests -= usize::from(matches!(key, Key::Request(..)));
         self.dirty.insert(*key, None);
         if !matches!(key, Key::Request(..)) {
             self.changes.push((*key, Some(row)));

@@ -27,7 +27,7 @@ const MAX_ROWS: usize = 1_000_000;
 
 /// Import the merchant's own codes
 ///
-/// CSV with one code a line and optionally a header `code`, or NDJSON of strings or `{"code": "..."}`. Each row becomes `accepted`, `exists`,
+/// CSV with one code a line, or with a header that names a column `code`; or NDJSON of strings or `{"code": "..."}`. Each row becomes `accepted`, `exists`,
 /// `duplicate`, `malformed` or `stock_sold_out`.
 #[utoipa::path(post, path = "/v1/stocks/{id}/code-imports", tag = "Codes", params(("id" = String, Path)),
     request_body(content = String, content_type = "text/csv"),
@@ -54,16 +54,21 @@ fn rows(body: &[u8], format: UploadFormat) -> Result<Vec<ImportRow>, Problem> {
     let text = std::str::from_utf8(body)
         .map_err(|error| Problem::new(Code::InvalidField, format!("The body is not UTF-8: {error}.")))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty()).peekable();
+    let column = match format {
+        UploadFormat::Csv => lines.peek().and_then(|line| header(line)),
+        UploadFormat::Ndjson => None,
+    };
+    if column.is_some() {
+        lines.next();
+    }
     let mut seen = HashSet::new();
     let mut rows = Vec::new();
-    for (i, line) in text.lines().filter(|line| !line.trim().is_empty()).enumerate() {
+    for line in lines {
         let code = match format {
-            UploadFormat::Csv => csv_cell(line),
+            UploadFormat::Csv => csv_cell(line, column.unwrap_or(0)),
             UploadFormat::Ndjson => ndjson_cell(line),
         };
-        if i == 0 && format == UploadFormat::Csv && code == "code" {
-            continue;
-        }
         rows.push(if !is_importable(&code) {
             ImportRow::Malformed(code.chars().take(64).collect())
         } else if seen.insert(code.clone()) {
@@ -81,14 +86,28 @@ fn rows(body: &[u8], format: UploadFormat) -> Result<Vec<ImportRow>, Problem> {
     Ok(rows)
 }
 
-/// The first cell of a line. Each line is read by itself, so that a stray quotation mark costs one row and not the rest.
-fn csv_cell(line: &str) -> String {
+/// In which column the codes are, if the first line says so.
+fn header(line: &str) -> Option<usize> {
+    let names = ["code", "codes", "券码"];
+    cells(line)?.iter().position(|cell| names.contains(&cell.to_lowercase().as_str()))
+}
+
+/// A cell of a line; empty, which is no code, where there is none.
+fn csv_cell(line: &str, column: usize) -> String {
+    cells(line).and_then(|cells| cells.into_iter().nth(column)).unwrap_or_default()
+}
+
+/// The cells of a line. Each line is read by itself, so that a stray quotation mark costs one row and not the rest.
+fn cells(line: &str) -> Option<Vec<String>> {
     if !line.contains('"') {
-        return line.split(',').next().unwrap_or_default().trim().to_owned();
+        return Some(line.split(',').map(|cell| cell.trim().to_owned()).collect());
+    }
+    if line.matches('"').count() % 2 == 1 {
+        return None;
     }
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(line.as_bytes());
-    let first = reader.records().next().and_then(Result::ok);
-    first.and_then(|record| record.get(0).map(|cell| cell.trim().to_owned())).unwrap_or_default()
+    let record = reader.records().next()?.ok()?;
+    Some(record.iter().map(|cell| cell.trim().to_owned()).collect())
 }
 
 fn ndjson_cell(line: &str) -> String {
@@ -203,5 +222,9 @@ mod tests {
         let malformed = || ImportRow::Malformed(String::new());
         assert_eq!(rows, [code("A"), code("B"), malformed(), malformed()]);
         assert!(super::rows(b"code\n", UploadFormat::Csv).is_err());
+        let rows = super::rows("id,券码\n1,B6\n2,\"unterminated\n".as_bytes(), UploadFormat::Csv).expect("rows");
+        assert_eq!(rows, [code("B6"), malformed()], "the header says which column");
+        let rows = super::rows(b"Code\nB1\n", UploadFormat::Csv).expect("rows");
+        assert_eq!(rows, [code("B1")]);
     }
 }

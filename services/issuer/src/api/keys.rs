@@ -252,8 +252,6 @@ pub(super) async fn rotate(State(state): State<Issuer>, path: Segment, call: Cal
     let old = own_key(&state, &call, path.text()).await?;
     let successor = ApiKey { key_id: new_id(old.key.livemode), ..old.key.clone() };
     let until = call.received_at_ms + i64::from(overlap) * 1000;
-    // A key that ends already must not live longer for being rotated again.
-    let until = old.ends_at.map_or(until, |end| end.min(until));
     let command = Command::RotateKey(Box::new(successor), id_hash(&old.key.key_id), until);
     write(&state, &call, parsed.fingerprint, command).await
 }

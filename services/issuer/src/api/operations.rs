@@ -81,7 +81,9 @@ fn view(id: OperationId, row: &OperationRow, livemode: bool) -> OperationView {
 }
 
 fn operation_id(call: &Call, path: &Segment) -> Result<OperationId, Problem> {
-    let id: OperationId = path.id(Code::OperationNotFound)?;
+    // Codes made ahead are a batch and an operation, made by one record.
+    let batch = path.text().parse::<BatchId>().map(|batch| OperationId::new(batch.merchant, batch.number));
+    let id = batch.or_else(|_| path.id(Code::OperationNotFound))?;
     owner(call, id.merchant, Code::OperationNotFound).map(|_| id)
 }
 

@@ -96,7 +96,16 @@ pub(super) async fn budget(State(state): State<Issuer>, path: Segment, call: Cal
     }
     let amount = |money: Option<Money>| money.map(|money| money.amount);
     let command = Command::SetBudget(id.number, amount(current), amount(target));
-    state.backend.write(&call, merchant, parsed.fingerprint, command).await
+    let written = state.backend.write(&call, merchant, parsed.fingerprint, command).await;
+    // What is money is told as money, so that it can be sent back.
+    written.map_err(|mut problem| {
+        for field in ["current", "used"] {
+            if let Some(amount) = problem.extra.get(field).and_then(serde_json::Value::as_i64) {
+                problem = problem.with(field, Money { amount, currency });
+            }
+        }
+        problem
+    })
 }
 
 /// Set one of a stock's limits

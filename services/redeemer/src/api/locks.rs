@@ -83,6 +83,7 @@ pub(super) async fn create(State(state): State<Redeemer>, call: Call) -> Result<
     };
     match usage::check(&call, merchant, request)?.command(&state, &call, merchant).await {
         Ok(command) => {
+            usage::refuse_unknown(&state, merchant, &command)?;
             let command = Command::Lock(Box::new(command), terms);
             state.backend.write(&call, merchant, parsed.fingerprint, command).await
         }
@@ -154,7 +155,18 @@ pub(super) async fn get(State(state): State<Redeemer>, path: Segment, call: Call
 #[serde(deny_unknown_fields)]
 struct Filter {
     order_id: Option<String>,
-    state: Option<String>,
+    state: Option<StateName>,
+}
+
+/// As the API spells a lock's state.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StateName {
+    Locked,
+    Redeemed,
+    Released,
+    Voided,
+    Expired,
 }
 
 /// List locks, newest first
@@ -171,7 +183,7 @@ pub(super) async fn list(State(state): State<Redeemer>, call: Call) -> Result<Li
         .look(merchant, move |shard, ledger, now| {
             let fits = |row: &LockRow| {
                 filter.order_id.as_ref().is_none_or(|order| *order == row.lock.order.id)
-                    && filter.state.as_ref().is_none_or(|state| state == state_name(row, now))
+                    && filter.state.is_none_or(|state| state == state_of(row, now))
                     && super::in_time(&asked, row.created_at)
             };
             super::newest(ledger.index.list(merchant, Index::Locks), after)
@@ -185,14 +197,26 @@ pub(super) async fn list(State(state): State<Redeemer>, call: Call) -> Result<Li
     Ok(super::page(rows, &page))
 }
 
-fn state_name(row: &LockRow, now: Millis) -> &'static str {
+fn state_of(row: &LockRow, now: Millis) -> StateName {
     match row.end {
-        Some(LockEnd::Redeemed) => "redeemed",
-        Some(LockEnd::Released) => "released",
-        Some(LockEnd::Voided) => "voided",
-        Some(LockEnd::Expired) => "expired",
-        None if row.lock.expires_at <= now => "expired",
-        None => "locked",
+        Some(LockEnd::Redeemed) => StateName::Redeemed,
+        Some(LockEnd::Released) => StateName::Released,
+        Some(LockEnd::Voided) => StateName::Voided,
+        Some(LockEnd::Expired) => StateName::Expired,
+        None if row.lock.expires_at <= now => StateName::Expired,
+        None => StateName::Locked,
+    }
+}
+
+impl StateName {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Locked => "locked",
+            Self::Redeemed => "redeemed",
+            Self::Released => "released",
+            Self::Voided => "voided",
+            Self::Expired => "expired",
+        }
     }
 }
 
@@ -201,7 +225,7 @@ fn view(id: LockId, row: &LockRow, now: Millis, livemode: bool) -> LockView {
     LockView {
         id: id.to_string(),
         token: None,
-        state: state_name(row, now),
+        state: state_of(row, now).name(),
         expires_at: format_ms(row.lock.expires_at),
         order: render::order(&row.lock.order),
         coupons: row.lock.parts.iter().map(|part| render::part(merchant, part)).collect(),

@@ -41,6 +41,7 @@ pub(super) async fn create(State(state): State<Redeemer>, call: Call) -> Result<
     let parsed = call.parse::<UseRequest>()?;
     match usage::check(&call, merchant, parsed.body)?.command(&state, &call, merchant).await {
         Ok(command) => {
+            usage::refuse_unknown(&state, merchant, &command)?;
             state.backend.write(&call, merchant, parsed.fingerprint, Command::Redeem(Box::new(command))).await
         }
         Err(problem) => state.backend.first_or(&call, merchant, parsed.fingerprint, problem).await,

@@ -53,6 +53,12 @@ pub(super) fn token(text: &str, pointer: &str) -> Result<[u8; 16], Problem> {
     Ok(token)
 }
 
+/// Refuses what names a coupon that cannot be one.
+pub(super) fn refuse_unknown(state: &Redeemer, merchant: MerchantId, command: &UseCommand) -> Result<(), Problem> {
+    let names: Vec<CouponRef> = command.coupons.iter().map(|(coupon, _)| *coupon).collect();
+    state.backend.refuse_unknown(merchant, &names, &command.decision)
+}
+
 impl Checked {
     /// Asks the limiter and the risk view, and names the coupons.
     pub(super) async fn command(
@@ -78,8 +84,6 @@ impl Checked {
         let note = note(request.reference, request.metadata)?;
         let Shopper { user, decision, sealed } =
             state.backend.shopper(call, merchant, request.user_id.as_deref(), &request.context)?;
-        let names: Vec<CouponRef> = coupons.iter().map(|(coupon, _)| *coupon).collect();
-        state.backend.refuse_unknown(merchant, &names, &decision)?;
         let actor = Actor {
             user,
             store: store.map(|store| store.number),

@@ -4,6 +4,7 @@ use axum::extract::State;
 use coupon::command::CouponRef;
 use coupon::decide::Scene;
 use coupon::rejection::Refusal;
+use coupon_api::backend::Attempt;
 use coupon_api::dto::answer::{OrderView, PartView};
 use coupon_api::dto::order::UseRequest;
 use coupon_api::{refusal, render};
@@ -32,6 +33,9 @@ pub(super) async fn validate(State(state): State<Redeemer>, call: Call) -> Resul
     let order = (parsed.body.order.id.clone(), parsed.body.order.amount, parsed.body.order.currency.to_string());
     let checked = usage::check(&call, merchant, parsed.body)?;
     let command = checked.command(&state, &call, merchant).await?;
+    if command.coupons.iter().any(|(coupon, _)| *coupon == CouponRef::Unknown) {
+        (state.backend.attempts)(merchant, Attempt::WrongCode, command.decision.device, command.decision.ip);
+    }
     let numbers: Vec<Option<u64>> = command
         .coupons
         .iter()

@@ -1,6 +1,7 @@
 //! Codes made ahead, and operations that go chunk by chunk.
 
 use crate::calendar;
+use crate::decide::claim::claim_window;
 use crate::decide::{Decided, Proposal, Scene};
 use crate::event::{
     CodesMade, Event, ImportChunk, ImportRow, Operation, OperationKind, SendChunk, SendRow, StockState,
@@ -56,9 +57,7 @@ pub(super) fn start_operation<V: View + ?Sized>(scene: Scene<'_, V>, operation: 
     match operation.kind {
         OperationKind::ImportCodes if mode != CodeMode::Imported => return Err(Rejection::CodeModeMismatch.into()),
         OperationKind::ImportCodes if stock.state == StockState::Closed => return Err(Rejection::StockClosed.into()),
-        OperationKind::Send if stock.state != StockState::Active => {
-            return Err(Rejection::StockNotActive(stock.state).into());
-        }
+        OperationKind::Send => drop(claim_window(scene, stock)?),
         _ => {}
     }
     Ok(Proposal { guards: vec![Guard::MerchantOpen], events: vec![Event::OperationStarted(operation.clone())] })

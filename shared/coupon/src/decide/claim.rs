@@ -76,21 +76,18 @@ fn on_the_shelf<V: View + ?Sized>(scene: Scene<'_, V>, coupon: &Coupon) -> Resul
     }
 }
 
-fn claim_window<V: View + ?Sized>(scene: Scene<'_, V>, stock: &Stock) -> Result<(Millis, Millis), Rejection> {
+/// When the stock may be claimed from, if that is now.
+pub(super) fn claim_window<V: ?Sized>(scene: Scene<'_, V>, stock: &Stock) -> Result<(Millis, Millis), Rejection> {
     match stock.state {
         StockState::Active => {}
         state => return Err(Rejection::StockNotActive(state)),
     }
-    let terms = &stock.profile.terms;
-    let from = terms.claim_from.unwrap_or(Millis::MIN);
-    let mut until = terms.claim_until.unwrap_or(Millis::MAX);
-    if let Validity::Fixed { until: end, .. } = terms.validity {
-        until = until.min(end);
-    }
+    let (from, until) = stock.profile.terms.claim_window();
     if (from..until).contains(&scene.now) {
         return Ok((from, until));
     }
-    Err(Rejection::ClaimNotOpen { from: terms.claim_from, until: (until != Millis::MAX).then_some(until) })
+    let until = (until != Millis::MAX).then_some(until);
+    Err(Rejection::ClaimNotOpen { from: stock.profile.terms.claim_from, until })
 }
 
 fn limits<V: View + ?Sized>(
@@ -152,7 +149,11 @@ impl<V: View + ?Sized> Scene<'_, V> {
 
     /// By what a coupon was used up.
     pub(super) fn redeemed_by(&self, coupon: &Coupon, order: Option<&str>) -> Rejection {
-        let number = coupon.redemption.unwrap_or(0);
+        self.redeemed_in(coupon.redemption.unwrap_or(0), order)
+    }
+
+    /// By this redemption.
+    pub(super) fn redeemed_in(&self, number: u64, order: Option<&str>) -> Rejection {
         let Some(row) = self.view.redemption(self.merchant, number) else { return Rejection::CouponVoided };
         Rejection::AlreadyRedeemed {
             redemption: number,

@@ -74,6 +74,9 @@ fn same(number: u64, stock: &Stock) -> Guard {
 pub(super) fn move_stock<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, step: Step, stop: bool) -> Decided {
     let stock = scene.stock(number)?;
     let to = match (step, stock.state) {
+        // What is closed or paused already may still come to stop redemptions.
+        (Step::Close, StockState::Closed) if stop && !stock.redemptions_stopped => StockState::Closed,
+        (Step::Pause, StockState::Paused) if stop != stock.redemptions_stopped => StockState::Paused,
         (_, StockState::Closed) => return Err(Rejection::StockClosed.into()),
         (Step::Activate, StockState::Draft) | (Step::Resume, StockState::Paused) => StockState::Active,
         (Step::Activate, state) => return Err(Rejection::StockNotDraft(state).into()),
@@ -84,6 +87,8 @@ pub(super) fn move_stock<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, ste
     };
     let stopped = match step {
         Step::Activate | Step::Resume => false,
+        // What was never open stays shut.
+        Step::Close if stock.state == StockState::Draft => true,
         Step::Pause | Step::Close => stop,
     };
     Ok(Proposal {
@@ -145,6 +150,14 @@ pub(super) fn set_limit<V: View + ?Sized>(
         return Err(Rejection::VersionConflict { current: place.map(|n| n as i64) }.into());
     }
     *place = target;
+    // What each user or store has used is theirs alone; the day's claims are the stock's.
+    if let (LimitName::PerDay, Some(target)) = (name, target) {
+        let day = crate::fold::day_start(scene.view, scene.merchant, scene.now);
+        let used = scene.view.counts(scene.merchant, number).map_or(0, |counts| counts.claims.on(day));
+        if target < used {
+            return Err(Rejection::BelowUsed { used: used as i64 }.into());
+        }
+    }
     Ok(Proposal { guards: vec![same(number, stock)], events: vec![Event::LimitsSet(number, limits)] })
 }
 

@@ -40,6 +40,10 @@ pub(super) fn rotate_key<V: View + ?Sized>(
     until: Millis,
 ) -> Decided {
     let version = live_key(scene, old)?;
+    // Two live keys of a caller: the one that ends, and its successor.
+    if scene.view.api_key(scene.merchant, old).is_some_and(|row| row.ends_at.is_some()) {
+        return Err(Rejection::KeyRotated.into());
+    }
     Ok(Proposal {
         guards: vec![
             Guard::Version(Entity::ApiKey(old), version),

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use subtle::ConstantTimeEq;
+
 use crate::command::{LockTerms, UseCommand};
 use crate::decide::{Decided, Proposal, Scene};
 use crate::event::{Event, Lock, OrderSummary, Part, Redemption, ReleaseReason, Share};
@@ -11,7 +13,7 @@ use crate::order::{MAX_COUPONS_PER_ORDER, Order};
 use crate::pricing::{self, Applied, PricingProblem};
 use crate::record::{Entity, Guard, Use};
 use crate::rejection::{Refusal, Rejection};
-use crate::state::{Coupon, LockEnd, LockRow, OrderRow, Read, Stock, View};
+use crate::state::{Coupon, LockRow, OrderRow, Read, Stock, View};
 use crate::terms::Millis;
 
 mod check;
@@ -193,29 +195,16 @@ fn under_lock<V: View + ?Sized>(
     scene.open_merchant()?;
     let row = scene.view.lock(scene.merchant, number).ok_or(Rejection::LockNotFound)?;
     Scene::<V>::risk(&usage.decision)?;
-    if row.end == Some(LockEnd::Redeemed)
-        && let Some(part) = row.lock.parts.first()
-        && let Some(coupon) = scene.view.coupon_row(scene.merchant, part.coupon)
-    {
-        let rejection = scene.redeemed_by(coupon, Some(&usage.order.id));
+    if let Some(redemption) = row.redemption.filter(|_| has_token(row, token)) {
+        let rejection = scene.redeemed_in(redemption, Some(&usage.order.id));
         return Err(Refusal { coupon: Some(0), problems: vec![(0, rejection.clone())], rejection });
     }
     alive(scene, row, token)?;
     if row.lock.order.id != usage.order.id || row.lock.order.lines_hash != lines_hash(&usage.order) {
         return Err(Rejection::OrderMismatch.into());
     }
-    if let (Some(locked), Some(user)) = (row.lock.actor.user, usage.actor.user)
-        && locked != user
-    {
-        return Err(Rejection::UserMismatch.into());
-    }
-    for (i, (coupon, _)) in usage.coupons.iter().enumerate() {
-        let named = scene.resolve(*coupon)?;
-        if !row.lock.parts.iter().any(|part| part.coupon == named) {
-            let rejection = Rejection::OrderMismatch;
-            return Err(Refusal { coupon: Some(i), problems: vec![(i, rejection.clone())], rejection });
-        }
-    }
+    same_coupons(scene, row, usage)?;
+    check::same_actor(scene, row, usage)?;
     let mut parts = row.lock.parts.clone();
     let mut guards = vec![Guard::MerchantOpen, Guard::LockToken(number, token)];
     for part in &mut parts {
@@ -239,10 +228,26 @@ fn under_lock<V: View + ?Sized>(
     Ok((guards, row.lock.order.clone(), parts, Some(number)))
 }
 
+/// Coupons need not be named beside a lock; where they are, they must be the lock's, with the uses that it holds.
+fn same_coupons<V: View + ?Sized>(scene: Scene<'_, V>, row: &LockRow, usage: &UseCommand) -> Result<(), Refusal> {
+    for (i, (coupon, uses)) in usage.coupons.iter().enumerate() {
+        let named = scene.resolve(*coupon)?;
+        if !row.lock.parts.iter().any(|part| part.coupon == named && part.uses == *uses) {
+            let rejection = Rejection::OrderMismatch;
+            return Err(Refusal { coupon: Some(i), problems: vec![(i, rejection.clone())], rejection });
+        }
+    }
+    let all = usage.coupons.is_empty() || usage.coupons.len() == row.lock.parts.len();
+    if all { Ok(()) } else { Err(Rejection::OrderMismatch.into()) }
+}
+
+fn has_token(row: &LockRow, token: [u8; 16]) -> bool {
+    bool::from(row.lock.token.ct_eq(&token))
+}
+
 fn alive<V: View + ?Sized>(scene: Scene<'_, V>, row: &LockRow, token: [u8; 16]) -> Result<(), Rejection> {
-    use subtle::ConstantTimeEq;
     let end = crate::fold::lock_end(row, scene.now);
-    if end.is_some() || !bool::from(row.lock.token.ct_eq(&token)) {
+    if end.is_some() || !has_token(row, token) {
         return Err(Rejection::LockLost(end));
     }
     Ok(())

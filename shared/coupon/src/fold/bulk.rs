@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::event::{ImportChunk, ImportRow, Operation, OperationKind, SendChunk, SendRow, StockState};
 use crate::fold::{Scope, guard::counter_and_limit};
 use crate::record::Counter;
-use crate::state::{Coupon, Key, OperationRow, Range, Read, Row, RowResult, Rows};
+use crate::state::{Batch, Coupon, Key, OperationRow, Range, Read, Row, RowResult, Rows};
 use crate::terms::Millis;
 
 impl<R: Rows> Scope<'_, R> {
@@ -70,13 +70,13 @@ impl<R: Rows> Scope<'_, R> {
         if total.is_none_or(|total| issued >= total) {
             return RowResult::SoldOut;
         }
+        let Some(batch) = self.rows.batch(self.merchant, batch_number).filter(|batch| batch.voided_at.is_none()) else {
+            return RowResult::NotActive;
+        };
+        let batch = Batch { count: batch.count + 1, ..batch.clone() };
+        self.rows.put(Key::Batch(self.merchant, batch_number), Row::Batch(batch));
         let number = self.take_numbers(1);
         self.add_range(Range { start: number, count: 1, stock, batch: batch_number });
-        if let Some(batch) = self.rows.batch(self.merchant, batch_number) {
-            let mut batch = batch.clone();
-            batch.count += 1;
-            self.rows.put(Key::Batch(self.merchant, batch_number), Row::Batch(batch));
-        }
         self.with_counts(stock, |counts, _| {
             counts.issued += 1;
             counts.on_shelf += 1;
@@ -98,7 +98,10 @@ impl<R: Rows> Scope<'_, R> {
     }
 
     fn send(&mut self, row: &SendRow, stock: u64, validity: (Millis, Millis)) -> RowResult {
-        let open = self.rows.stock(self.merchant, stock).is_some_and(|s| s.state == StockState::Active);
+        let open = self.rows.stock(self.merchant, stock).is_some_and(|stock| {
+            let (from, until) = stock.profile.terms.claim_window();
+            stock.state == StockState::Active && (from..until).contains(&self.at.time)
+        });
         if !open {
             return RowResult::NotActive;
         }

@@ -62,11 +62,7 @@ impl<R: Rows> Scope<'_, R> {
         if generated && (issued < row.profile.total || shelf_is_empty) {
             return Some((self.take_numbers(1), Place::Nowhere));
         }
-        match self.next_on_shelf(stock) {
-            Some(number) => Some((number, Place::Shelf)),
-            // Unreachable while the counter guard is looked at.
-            None => Some((self.take_numbers(1), Place::Nowhere)),
-        }
+        self.next_on_shelf(stock).map(|number| (number, Place::Shelf))
     }
 
     fn count_claim(&mut self, stock: u64, user: Pseudonym, day: Millis) {

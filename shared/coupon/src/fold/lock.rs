@@ -25,7 +25,8 @@ impl<R: Rows> Scope<'_, R> {
             self.with_counts(part.stock, |counts, _| counts.discount_held += part.discount);
         }
         self.join_order(&lock.order.id, number, true, &lock.parts);
-        let row = LockRow { version: number, lock: lock.clone(), created_at: self.at.time, end: None, day };
+        let row =
+            LockRow { version: number, lock: lock.clone(), created_at: self.at.time, end: None, redemption: None, day };
         self.rows.put(Key::Lock(self.merchant, number), Row::Lock(Arc::new(row)));
     }
 
@@ -77,6 +78,7 @@ impl<R: Rows> Scope<'_, R> {
         let mut row = LockRow::clone(row);
         row.version = self.at.sequence;
         row.end = Some(end);
+        row.redemption = (end == LockEnd::Redeemed).then_some(self.at.sequence);
         self.rows.put(Key::Lock(self.merchant, number), Row::Lock(Arc::new(row)));
     }
 
@@ -97,9 +99,8 @@ impl<R: Rows> Scope<'_, R> {
         uses: i64,
     ) {
         let n = uses.unsigned_abs();
-        let Some(row) = self.rows.stock(self.merchant, stock) else { return };
-        let limits = row.profile.limits;
-        if let (Some(user), true) = (user, limits.user_day_redemptions.is_some()) {
+        // Without a limit too: one may be set later in the day.
+        if let Some(user) = user {
             let mut counts = self.rows.user_counts(self.merchant, stock, user).copied().unwrap_or_default();
             if uses > 0 {
                 counts.day_redemptions.add(day, n);
@@ -108,7 +109,7 @@ impl<R: Rows> Scope<'_, R> {
             }
             self.rows.put(Key::UserCounts(self.merchant, stock, user), Row::UserCounts(counts));
         }
-        if let (Some(store), true) = (store, limits.store_day_redemptions.is_some()) {
+        if let Some(store) = store {
             let mut count = self.rows.store_counts(self.merchant, stock, store).copied().unwrap_or_default();
             if uses > 0 {
                 count.add(day, n);

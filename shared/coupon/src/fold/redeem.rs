@@ -13,7 +13,7 @@ impl<R: Rows> Scope<'_, R> {
         let lock = redemption.lock.and_then(|lock| self.rows.lock(self.merchant, lock).cloned());
         // Uses under a lock were counted when it was made: on its day, for its store and its user.
         let day = lock.as_ref().map_or_else(|| self.day(), |row| row.day);
-        let store = lock.as_ref().map_or(redemption.actor.store, |row| row.lock.actor.store);
+        let counted_store = lock.as_ref().map_or(redemption.actor.store, |row| row.lock.actor.store);
         if let (Some(lock), Some(row)) = (redemption.lock, &lock) {
             for part in &row.lock.parts {
                 self.with_counts(part.stock, |counts, _| counts.discount_held -= part.discount);
@@ -26,7 +26,7 @@ impl<R: Rows> Scope<'_, R> {
         for part in &redemption.parts {
             let (user, earlier) = self.use_coupon(number, part, actor);
             if lock.is_none() {
-                self.count_uses(part.stock, user, store, day, i64::from(part.uses));
+                self.count_uses(part.stock, user, counted_store, day, i64::from(part.uses));
             }
             parts.push(RedeemedPart {
                 coupon: part.coupon,
@@ -48,7 +48,8 @@ impl<R: Rows> Scope<'_, R> {
             order_id: redemption.order.id.as_str().into(),
             parts,
             user: redemption.actor.user,
-            store,
+            store: counted_store.or(redemption.actor.store),
+            counted_store,
             cashier: redemption.actor.cashier.as_deref().map(Into::into),
             day,
         };
@@ -84,7 +85,7 @@ impl<R: Rows> Scope<'_, R> {
             redeemed.uses_reversed += part.uses;
             redeemed.discount_returned += part.discount_returned;
             let (user, whole) = (redeemed.counted_user, redeemed.uses_reversed == redeemed.uses);
-            self.count_uses(part.stock, user, row.store, row.day, -i64::from(part.uses));
+            self.count_uses(part.stock, user, row.counted_store, row.day, -i64::from(part.uses));
             if whole {
                 self.leave_order(&row.order_id, reversal.redemption, part.coupon);
             } else {

@@ -82,8 +82,15 @@ pub(crate) fn range_of<V: View + ?Sized>(view: &V, merchant: MerchantId, number:
 pub fn find_coupon<V: View + ?Sized>(view: &V, merchant: MerchantId, number: u64) -> Option<Coupon> {
     let Some(row) = view.coupon_row(merchant, number) else { return untouched(view, merchant, number) };
     let mut coupon = row.clone();
-    if coupon.state == CouponState::Available
-        && let Some(batch) = coupon.batch.and_then(|batch| view.batch(merchant, batch))
+    if coupon.state != CouponState::Available {
+        return Some(coupon);
+    }
+    if let Some(untouched) = untouched(view, merchant, number) {
+        // A draft's terms may have changed since it was taken in.
+        (coupon.valid_from, coupon.valid_until) = (untouched.valid_from, untouched.valid_until);
+        (coupon.uses, coupon.uses_left) = (untouched.uses, untouched.uses_left);
+    }
+    if let Some(batch) = coupon.batch.and_then(|batch| view.batch(merchant, batch))
         && batch.voided_at.is_some()
     {
         coupon.state = CouponState::Voided;

@@ -1,6 +1,7 @@
 use coupon::command::{Command, CouponRef, Step};
 use coupon::event::{Action, CouponState, Decision, StockState};
 use coupon::id::StoreId;
+use coupon::money::{CNY, Money};
 use coupon::rejection::Rejection;
 use coupon::terms::{AppliesTo, AvailableTime, Limits, Stacking, Validity, Value};
 
@@ -142,7 +143,7 @@ fn a_budget_is_never_overspent_and_locks_hold_theirs() {
     shop.redeems(numbers[0], "a");
     let held = shop.locks(&[numbers[1]], "b");
     let third = redeem(&[(numbers[2], 1)], order("c", 10_000));
-    assert_eq!(shop.refuses(&third), Rejection::BudgetExhausted { left: 200 });
+    assert_eq!(shop.refuses(&third), Rejection::BudgetExhausted { left: Money { amount: 200, currency: CNY } });
     shop.does(&crate::shop::release(held));
     shop.does(&third);
     assert_eq!(shop.counts(stock).budget_used(), 1_000);

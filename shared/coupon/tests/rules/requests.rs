@@ -20,11 +20,11 @@ fn claims(shop: &mut Shop, stock: u64, fences: u32) -> Outcome {
 
 fn fence(shop: &mut Shop) -> Outcome {
     let fence = Fence { key: KEY, refusal: 205, decision: None };
-    shop.append(&Entry::Fences(Fences { origin: ORIGIN, fences: vec![fence] }))
+    shop.append(&Entry::Fences(Fences { origin: ORIGIN, proposed_at: shop.now, fences: vec![fence] }))
 }
 
 fn cancel(shop: &mut Shop) -> Outcome {
-    shop.append(&Entry::Cancel(Cancel { origin: ORIGIN, key: KEY }))
+    shop.append(&Entry::Cancel(Cancel { origin: ORIGIN, proposed_at: shop.now, key: KEY }))
 }
 
 #[test]

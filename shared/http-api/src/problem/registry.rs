@@ -167,7 +167,7 @@ codes! {
     RulesetNotPending = 224, "ruleset_not_pending", CONFLICT, "Nothing to approve", "The version of the rule set is not in a state that allows this.", "Look at its state.";
     PenaltyNotActive = 225, "penalty_not_active", CONFLICT, "The penalty is not in that state", "The penalty's state does not allow this.", "Look at its state.";
     AppealResolved = 226, "appeal_resolved", CONFLICT, "The appeal is resolved", "The appeal has been decided already.", "Look at its outcome.";
-    KeyLimitReached = 227, "key_limit_reached", CONFLICT, "Too many keys", "The caller has as many live keys as it may have.", "Delete one that is no longer used.";
+    KeyLimitReached = 227, "key_limit_reached", CONFLICT, "Too many keys", "The caller has as many live keys as it may have: two, while one is being replaced.", "Use the successor, or delete a key that is no longer used.";
     OperationRunning = 228, "operation_running", CONFLICT, "Still running", "The operation has no result yet.", "Ask again when its state is `done`.";
     CouponClaimed = 229, "coupon_claimed", CONFLICT, "The code is taken", "The printed code belongs to a user already.", "Check the code.";
     BacktestFinished = 230, "backtest_finished", CONFLICT, "The back-test has ended", "A back-test that has ended cannot be cancelled.", "Look at its result.";

@@ -121,7 +121,7 @@ impl Engine {
     }
 
     /// Answers, and lets those go on who wait for the same key.
-    fn finish(&mut self, attempt: Attempt, answer: Answer, wall: Millis) {
+    pub(super) fn finish(&mut self, attempt: Attempt, answer: Answer, wall: Millis) {
         let request = attempt.submission.request;
         (attempt.submission.reply)(answer);
         let waiting = request.and_then(|(key, _)| self.in_flight.remove(&key)).unwrap_or_default();
@@ -205,6 +205,7 @@ impl Engine {
     /// are told so. Where nothing else is on its way to move a quiet shard's time, an empty fence is sent. A fence or
     /// a cancel that lands after that does no harm.
     pub fn sweep(&mut self, wall: Millis) {
+        self.wall = wall;
         let doubtful = std::mem::take(&mut self.doubtful);
         for number in doubtful {
             let Some(pending) = self.pending.get(&number) else { continue };
@@ -218,7 +219,7 @@ impl Engine {
             self.doubtful.push(number);
             let last = self.lane(shard).pending.last().copied();
             if wall > deadline && last.is_some_and(|last| self.doubtful.contains(&last)) {
-                let fences = coupon::record::Fences { origin: self.origin(), fences: Vec::new() };
+                let fences = coupon::record::Fences { origin: self.origin(), proposed_at: wall, fences: Vec::new() };
                 let now = self.now(shard, wall);
                 self.propose(Entry::Fences(fences), shard, now, now + ATTEMPT_MS, Waits::Nobody);
             }
@@ -227,6 +228,7 @@ impl Engine {
 
     /// The log refused a batch before it queued any of it: nothing of it will ever land.
     pub fn refused_by_log(&mut self, numbers: &[u64], wall: Millis) {
+        self.wall = wall;
         for number in numbers {
             self.give_up(*number, &Answer::Overloaded, wall);
         }

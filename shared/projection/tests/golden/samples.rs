@@ -62,8 +62,8 @@ pub(crate) fn all() -> Vec<(String, Entry)> {
     }
     let decision = Some(Box::new(decision()));
     let fences = vec![Fence { key: key(3), refusal: 17, decision: None }, Fence { key: key(4), refusal: 31, decision }];
-    all.push(("fences".to_owned(), Entry::Fences(Fences { origin: ORIGIN, fences })));
-    all.push(("cancel".to_owned(), Entry::Cancel(Cancel { origin: ORIGIN, key: key(5) })));
+    all.push(("fences".to_owned(), Entry::Fences(Fences { origin: ORIGIN, proposed_at: NOON, fences })));
+    all.push(("cancel".to_owned(), Entry::Cancel(Cancel { origin: ORIGIN, proposed_at: NOON, key: key(5) })));
     all
 }
 

@@ -81,9 +81,10 @@ impl Judge {
             (Rejection::StockSoldOut, Command::MakeCodes(stock, count, _)) => {
                 book.was(*stock, span, |standing| standing.unissued < i128::from(*count))
             }
-            (Rejection::BudgetExhausted { left }, _) => {
-                book.past.keys().any(|stock| book.was(*stock, span, |standing| standing.budget_left == Some(*left)))
-            }
+            (Rejection::BudgetExhausted { left }, _) => book
+                .past
+                .keys()
+                .any(|stock| book.was(*stock, span, |standing| standing.budget_left == Some(left.amount))),
             (Rejection::UserLimitReached { limit, today: false }, Command::Claim(claim)) => {
                 book.past.keys().any(|stock| {
                     book.was(*stock, span, |standing| standing.per_user == Some(*limit))

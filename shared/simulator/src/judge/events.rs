@@ -80,8 +80,12 @@ fn with_profile(book: &mut Book, stock: u64, change: impl FnOnce(&mut StockProfi
 fn moved(book: &mut Book, number: u64, to: StockState, stop: bool, wrong: &mut Vec<Violation>) {
     let Some(stock) = book.stocks.get_mut(&number) else { return };
     let allowed = match (stock.state, to) {
-        (StockState::Draft | StockState::Paused, StockState::Active) | (StockState::Active, StockState::Paused) => true,
-        (state, StockState::Closed) => state != StockState::Closed,
+        // Nothing but whether redemptions are stopped.
+        (StockState::Closed, StockState::Closed) => stop && !stock.stopped,
+        (StockState::Paused, StockState::Paused) => stop != stock.stopped,
+        (StockState::Draft | StockState::Paused, StockState::Active)
+        | (StockState::Active, StockState::Paused)
+        | (_, StockState::Closed) => true,
         _ => false,
     };
     must(allowed, "I5", wrong, || format!("stock {number} went from {:?} to {to:?}", stock.state));

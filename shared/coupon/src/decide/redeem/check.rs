@@ -8,9 +8,10 @@ use crate::decide::Scene;
 use crate::decide::redeem::{EvaluatedPart, PER_ORDER};
 use crate::event::{CouponState, Part, Pseudonym};
 use crate::fold::find_coupon;
+use crate::money::Money;
 use crate::record::{Counter, Entity, Guard, Use};
 use crate::rejection::{Refusal, Rejection};
-use crate::state::{OrderRow, Read, Stock, View};
+use crate::state::{LockRow, OrderRow, Read, Stock, View};
 use crate::terms::{Millis, Validity};
 
 pub(super) fn find<V: View + ?Sized>(
@@ -76,7 +77,12 @@ pub(super) fn usable<V: View + ?Sized>(
     guards.push(Guard::StockOpen(coupon.stock, Use::Redeem));
     guards.push(Guard::Version(Entity::Coupon(part.number), coupon.version));
     let from = valid_from.max(open_from).max(interval_over.unwrap_or(Millis::MIN));
-    guards.push(Guard::TimeIn(from, valid_until.min(open_until)));
+    let mut until = valid_until.min(open_until);
+    if coupon.valid_until == Millis::MAX {
+        // Claimed by its use: its days were counted from this one.
+        until = until.min(calendar::day_bounds(scene.zone(), now).1);
+    }
+    guards.push(Guard::TimeIn(from, until));
     Ok(())
 }
 
@@ -98,6 +104,34 @@ pub(super) fn validity<V: View + ?Sized>(scene: Scene<'_, V>, part: &EvaluatedPa
     }
 }
 
+/// Whoever redeems under a lock is who locked, where that was told; and who was not told then may not come in now
+/// where uses are limited by them, since the lock counted for nobody.
+pub(super) fn same_actor<V: View + ?Sized>(
+    scene: Scene<'_, V>,
+    row: &LockRow,
+    usage: &UseCommand,
+) -> Result<(), Refusal> {
+    let (locked, actor) = (&row.lock.actor, &usage.actor);
+    let differs = |before: Option<u64>, now: Option<u64>| before.is_some() && now.is_some() && before != now;
+    if differs(locked.store, actor.store) {
+        return Err(Rejection::StoreNotEligible.into());
+    }
+    let mut problems = Vec::new();
+    for (i, part) in row.lock.parts.iter().enumerate() {
+        let limits = scene.stock(part.stock)?.profile.limits;
+        let owner = scene.view.coupon_row(scene.merchant, part.coupon).and_then(|coupon| coupon.user).or(locked.user);
+        match (owner, actor.user) {
+            (Some(owner), Some(user)) if owner != user => problems.push((i, Rejection::UserMismatch)),
+            (None, Some(_)) if limits.user_day_redemptions.is_some() => problems.push((i, Rejection::UserMismatch)),
+            _ => {}
+        }
+        if locked.store.is_none() && actor.store.is_some() && limits.store_day_redemptions.is_some() {
+            problems.push((i, Rejection::StoreNotEligible));
+        }
+    }
+    Refusal::of(problems).map_or(Ok(()), Err)
+}
+
 /// Against each other, and against what stands for the order already.
 pub(super) fn stacking<V: View + ?Sized>(
     scene: Scene<'_, V>,
@@ -108,9 +142,12 @@ pub(super) fn stacking<V: View + ?Sized>(
     let there = standing.map(|row| row.parts.as_slice()).unwrap_or_default();
     let mut company: Vec<(u64, &Stock)> = there
         .iter()
-        // A coupon's own earlier uses do not stand against its next one.
-        .filter(|part| !chosen.iter().any(|c| c.number == part.coupon))
-        .filter_map(|part| scene.view.stock(scene.merchant, part.stock).map(|stock| (part.stock, stock.as_ref())))
+        .enumerate()
+        // A coupon's own earlier uses do not stand against its next one, and several uses of another are one coupon.
+        .filter(|(i, part)| {
+            !chosen.iter().any(|c| c.number == part.coupon) && !there[..*i].iter().any(|p| p.coupon == part.coupon)
+        })
+        .filter_map(|(_, part)| scene.view.stock(scene.merchant, part.stock).map(|stock| (part.stock, stock.as_ref())))
         .collect();
     for (i, part) in chosen.iter().enumerate() {
         let own = &part.stock.profile.terms.stacking;
@@ -172,7 +209,10 @@ pub(super) fn limits<V: View + ?Sized>(
             within(counter, tally.uses, tally.first, &|_| day("store_day_redemptions"));
         }
         let budget = Counter::Budget(stock);
-        within(budget, tally.discount, tally.first, &|left| Rejection::BudgetExhausted { left });
+        let currency = usage.order.currency;
+        within(budget, tally.discount, tally.first, &|amount| Rejection::BudgetExhausted {
+            left: Money { amount, currency },
+        });
     }
     Refusal::of(problems).map_or(Ok(()), Err)
 }
