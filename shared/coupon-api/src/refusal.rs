@@ -104,7 +104,7 @@ fn one(merchant: MerchantId, rejection: &Rejection) -> Problem {
             say(format!("The stock is {}.", state_name(*state))).with("state", state_name(*state))
         }
         Rejection::VersionConflict { current } => {
-            say("The value is not what `current` says.".to_owned()).with("current", current)
+            say("The value is another by now; `current` says which.".to_owned()).with("current", current)
         }
         Rejection::BelowUsed { used } => say(format!("{used} are used already.")).with("used", used),
         Rejection::ClaimNotOpen { from, until } => {

@@ -98,12 +98,14 @@ pub enum LimitName {
 /// Changes of a stock; `None` leaves it.
 #[derive(Clone, Debug, Default)]
 pub struct StockPatch {
+    /// The version of the stock that it was laid over: terms are replaced whole, so that another's change would be lost.
+    pub based_on: u64,
     /// The name.
     pub name: Option<String>,
     /// What a customer reads.
     pub text: Option<String>,
-    /// The caller's reference.
-    pub reference: Option<String>,
+    /// The caller's reference; `Some(None)` takes it away.
+    pub reference: Option<Option<String>>,
     /// The caller's metadata.
     pub metadata: Option<std::collections::BTreeMap<String, String>>,
     /// Only in draft.

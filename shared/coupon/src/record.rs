@@ -150,7 +150,7 @@ pub enum Entity {
 }
 
 /// Something counted against a limit, at the record's merchant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Counter {
     /// Coupons that can still be handed out of the stock.
     Claimable(u64),

@@ -309,12 +309,10 @@ pub struct RedemptionRow {
     pub user: Option<Pseudonym>,
     /// In which store.
     pub store: Option<u64>,
-    /// For which store it was counted: that of its lock, if it had one.
-    pub counted_store: Option<u64>,
+    /// For which store it was counted, on the day that begins then.
+    pub counted_store: Option<(u64, Millis)>,
     /// By whom.
     pub cashier: Option<Arc<str>>,
-    /// The first moment of the day for whose limits it counts.
-    pub day: Millis,
 }
 
 /// A coupon's part in a redemption.
@@ -334,8 +332,8 @@ pub struct RedeemedPart {
     pub discount_returned: i64,
     /// Of which lines, by their hash.
     pub shares: Vec<(u64, i64)>,
-    /// Whose use it was counted as.
-    pub counted_user: Option<Pseudonym>,
+    /// Whose use it was counted as, on the day that begins then.
+    pub counted_user: Option<(Pseudonym, Millis)>,
     /// The coupon's redemption before this one: all of them can be followed back.
     pub earlier: Option<u64>,
 }
@@ -410,6 +408,16 @@ pub enum RowResult {
     DayLimit,
     /// The stock is not open.
     NotActive,
+}
+
+impl RowResult {
+    /// The coupon's running number, when it was done.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Self::Done(number) => Some(*number),
+            _ => None,
+        }
+    }
 }
 
 /// A request's key.
@@ -589,7 +597,7 @@ impl Stock {
 impl RedemptionRow {
     /// Whose it is: who was named, and the owners of its coupons; some more than once.
     pub fn users(&self) -> impl Iterator<Item = Pseudonym> {
-        self.user.into_iter().chain(self.parts.iter().filter_map(|part| part.counted_user))
+        self.user.into_iter().chain(self.parts.iter().filter_map(|part| part.counted_user.map(|(user, _)| user)))
     }
 }
 
@@ -604,10 +612,12 @@ impl DayCount {
         *self = Self { day, count: self.on(day) + n };
     }
 
-    /// Takes back on a day, if it is still that day.
-    pub fn take(&mut self, day: Millis, n: u64) {
-        if self.day == day {
-            self.count = self.count.saturating_sub(n);
+    /// Adds on a day, or takes back from it, if it is still that day.
+    pub fn change(&mut self, day: Millis, n: i64) {
+        if n >= 0 {
+            self.add(day, n.unsigned_abs());
+        } else if self.day == day {
+            self.count = self.count.saturating_sub(n.unsigned_abs());
         }
     }
 }

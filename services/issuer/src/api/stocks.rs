@@ -126,6 +126,8 @@ pub(super) async fn get(State(state): State<Issuer>, path: Segment, call: Call) 
     Answer::ok(&stock_view(id, &stock, state.backend.livemode(&call, id.merchant)))
 }
 
+const PATCH_TRIES: u32 = 5;
+
 /// Change a stock: everything in draft, name, terms, reference and metadata afterwards
 #[utoipa::path(patch, path = "/v1/stocks/{id}", tag = "Stocks", request_body = PatchRequest,
     params(("id" = String, Path)), responses((status = 200, body = StockView)))]
@@ -138,9 +140,18 @@ pub(super) async fn patch(State(state): State<Issuer>, path: Segment, call: Call
     if let Some(first) = state.backend.repeated(&call, merchant, parsed.fingerprint).await? {
         return Ok(first);
     }
-    let current = state.backend.stock(id).await?;
-    let command = Command::ChangeStock(id.number, Box::new(lay_over(&current.profile, parsed.body)?));
-    state.backend.write(&call, merchant, parsed.fingerprint, command).await
+    let mut tries = 0;
+    loop {
+        let current = state.backend.stock(id).await?;
+        let command = Command::ChangeStock(id.number, Box::new(lay_over(&current, parsed.body.clone())?));
+        let answer = state.backend.write(&call, merchant, parsed.fingerprint, command).await;
+        tries += 1;
+        // Somebody else changed it meanwhile; theirs stays, and this goes on top.
+        match answer {
+            Err(problem) if problem.code == Code::VersionConflict && tries < PATCH_TRIES => {}
+            other => return other,
+        }
+    }
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -163,3 +163,42 @@ async fn finished(caller: &crate::support::Caller, id: &str) -> Value {
     }
     panic!("operation {id} does not end");
 }
+
+#[test]
+fn a_patch_changes_what_it_names_and_null_takes_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), &[]);
+    runtime().block_on(async {
+        let (_, caller) = merchant(&server.address, folder.path()).await;
+        let body = json!({
+            "type": "cash", "name": "满10减5", "total": 10, "valid_after_claim": {"delay_days": 0, "days": 30},
+            "value": {"amount_off": {"amount": 500, "currency": "CNY"}, "minimum_spend": {"amount": 0, "currency": "CNY"}},
+            "claim_until": "2099-01-01T00:00:00Z", "budget": {"amount": 900, "currency": "CNY"},
+            "limits": {"per_user": 2}, "stacking": {"group": "tea"}, "reference": "spring",
+        });
+        let stock = caller.ok("/v1/stocks", body).await;
+        let path = format!("/v1/stocks/{}", stock["id"].as_str().expect("an id"));
+        let patch = async |body: Value, key: &str| {
+            let answer = caller.send("PATCH", &path, Some(key), Some(&body)).await;
+            assert_eq!(answer.status.as_u16(), 200, "{}", String::from_utf8_lossy(&answer.body));
+            answer.json().expect("JSON")
+        };
+        let named = patch(json!({"name": "新名"}), "p1").await;
+        assert_eq!((&named["name"], &named["budget"], &named["reference"]), (&json!("新名"), &stock["budget"], &stock["reference"]));
+        let nothing = json!({"claim_until": null, "budget": null, "limits": null, "stacking": null, "reference": null});
+        let bare = patch(nothing, "p2").await;
+        assert_eq!((&bare["claim_until"], &bare["budget"], &bare["limits"]["per_user"]), (&Value::Null, &Value::Null, &Value::Null));
+        assert_eq!((&bare["stacking"]["group"], &bare["reference"]), (&Value::Null, &Value::Null));
+        // Many at once, each of another field: none is lost.
+        tokio::join!(
+            patch(json!({"total": 20}), "q1"),
+            patch(json!({"reversal_window_days": 7}), "q2"),
+            patch(json!({"limits": {"per_day": 9}}), "q3"),
+        );
+        let then = caller.get(&path).await;
+        assert_eq!(
+            (&then["total"], &then["reversal_window_days"], &then["limits"]["per_day"]),
+            (&json!(20), &json!(7), &json!(9))
+        );
+    });
+}

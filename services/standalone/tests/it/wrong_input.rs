@@ -153,6 +153,7 @@ async fn scene(server: &Server, folder: &std::path::Path) -> Scene {
         ("foreign_code", text(&foreign["code"])),
         ("foreign_coupon", text(&foreign["coupon_id"])),
         ("long", "x".repeat(129)),
+        ("longer", "x".repeat(501)),
     ]);
     let at = &server.address;
     let mut keys = BTreeMap::from([("platform", platform.clone()), ("admin", admin)]);
@@ -233,7 +234,7 @@ const STOCKS: &[(&str, &str, Expected)] = &[
     ("/store_ids", "[\"str_nowhere\"]", (404, "store_not_found", "/store_ids/0")),
     ("/metadata", "{\"k\":\"v\",\"n\":1}", (400, "invalid_field", "/metadata/n")),
     ("/colour", "\"red\"", (400, "unknown_field", "/colour")),
-    ("/reference", "\"{long}\"", (400, "invalid_field", "/reference")),
+    ("/reference", "\"{longer}\"", (400, "invalid_field", "/reference")),
 ];
 
 fn order() -> Value {

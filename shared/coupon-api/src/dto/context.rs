@@ -98,7 +98,7 @@ impl From<coupon::event::Location> for Location {
 /// Checks and takes the caller's own notes.
 pub fn note(reference: Option<String>, metadata: Option<BTreeMap<String, String>>) -> Result<Note, Problem> {
     let metadata = metadata.unwrap_or_default();
-    let mut check = Check::new().length("/reference", reference.as_deref().unwrap_or("-"), 1..=128).field(
+    let mut check = Check::new().length("/reference", reference.as_deref().unwrap_or("-"), 1..=500).field(
         "/metadata",
         metadata.len() <= 20,
         "must have at most 20 keys",

@@ -36,6 +36,9 @@ pub(super) fn change_stock<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, p
     if deep && stock.state != StockState::Draft {
         return Err(Rejection::StockNotDraft(stock.state).into());
     }
+    if deep && stock.version != patch.based_on {
+        return Err(Rejection::VersionConflict { current: None }.into());
+    }
     let mut profile = stock.profile.clone();
     if let Some(name) = &patch.name {
         profile.name.clone_from(name);
@@ -44,7 +47,7 @@ pub(super) fn change_stock<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, p
         profile.text.clone_from(text);
     }
     if let Some(reference) = &patch.reference {
-        profile.note.reference = Some(reference.clone());
+        profile.note.reference.clone_from(reference);
     }
     if let Some(metadata) = &patch.metadata {
         profile.note.metadata.clone_from(metadata);

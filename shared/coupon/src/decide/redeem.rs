@@ -204,9 +204,9 @@ fn under_lock<V: View + ?Sized>(
         return Err(Rejection::OrderMismatch.into());
     }
     same_coupons(scene, row, usage)?;
-    check::same_actor(scene, row, usage)?;
     let mut parts = row.lock.parts.clone();
     let mut guards = vec![Guard::MerchantOpen, Guard::LockToken(number, token)];
+    check::same_actor(scene, row, usage, &mut guards)?;
     for part in &mut parts {
         // An earlier use of it may have been reversed while it was held.
         let Some(coupon) = scene.view.coupon_row(scene.merchant, part.coupon) else { continue };

@@ -48,8 +48,23 @@ impl<R: Rows> Scope<'_, R> {
 
     pub(super) fn codes_imported(&mut self, chunk: &ImportChunk) {
         let Some(operation) = self.rows.operation(self.merchant, chunk.operation).cloned() else { return };
-        let results = chunk.rows.iter().map(|row| self.import(row, &operation, chunk.operation)).collect();
+        let results: Vec<_> = chunk.rows.iter().map(|row| self.import(row, &operation, chunk.operation)).collect();
+        self.put_on_shelf(&results, operation.stock, chunk.operation);
         self.chunk_done(chunk.operation, results, chunk.last);
+    }
+
+    /// The codes that a chunk brought. One record's numbers follow each other, so that they are one range.
+    fn put_on_shelf(&mut self, results: &[RowResult], stock: u64, batch: u64) {
+        let numbers = || results.iter().filter_map(RowResult::number);
+        let Some(start) = numbers().next() else { return };
+        self.add_range(Range { start, count: numbers().count() as u64, stock, batch });
+        for number in numbers() {
+            if let Some(coupon) = crate::fold::untouched(self.rows, self.merchant, number) {
+                // It was made by this chunk, and not by the record that began its batch.
+                let coupon = Coupon { version: self.at.sequence, ..coupon };
+                self.rows.put(Key::Coupon(self.merchant, number), Row::Coupon(coupon));
+            }
+        }
     }
 
     fn import(&mut self, row: &ImportRow, operation: &OperationRow, batch_number: u64) -> RowResult {
@@ -76,16 +91,10 @@ impl<R: Rows> Scope<'_, R> {
         let batch = Batch { count: batch.count + 1, ..batch.clone() };
         self.rows.put(Key::Batch(self.merchant, batch_number), Row::Batch(batch));
         let number = self.take_numbers(1);
-        self.add_range(Range { start: number, count: 1, stock, batch: batch_number });
         self.with_counts(stock, |counts, _| {
             counts.issued += 1;
             counts.on_shelf += 1;
         });
-        if let Some(coupon) = crate::fold::untouched(self.rows, self.merchant, number) {
-            // It was made by this chunk, and not by the record that began its batch.
-            let coupon = Coupon { version: self.at.sequence, ..coupon };
-            self.rows.put(Key::Coupon(self.merchant, number), Row::Coupon(coupon));
-        }
         self.rows.put(Key::ImportedCode(self.merchant, hash), Row::ImportedCode(number));
         self.rows.put(Key::CodeText(self.merchant, number), Row::CodeText(code.as_str().into()));
         RowResult::Done(number)

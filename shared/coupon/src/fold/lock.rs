@@ -21,7 +21,8 @@ impl<R: Rows> Scope<'_, R> {
                 (coupon.valid_from, coupon.valid_until) = (part.valid_from, part.valid_until);
             }
             self.put_coupon(part.coupon, before, coupon);
-            self.count_uses(part.stock, user, lock.actor.store, day, i64::from(part.uses));
+            self.count_user(part.stock, user.map(|user| (user, day)), i64::from(part.uses));
+            self.count_store(part.stock, lock.actor.store.map(|store| (store, day)), i64::from(part.uses));
             self.with_counts(part.stock, |counts, _| counts.discount_held += part.discount);
         }
         self.join_order(&lock.order.id, number, true, &lock.parts);
@@ -85,39 +86,25 @@ impl<R: Rows> Scope<'_, R> {
     /// Gives back the budget and the limits that a coupon's part in a lock held.
     pub(super) fn return_held(&mut self, row: &LockRow, part: &Part) {
         let user = self.rows.coupon_row(self.merchant, part.coupon).and_then(|c| c.user).or(row.lock.actor.user);
-        self.count_uses(part.stock, user, row.lock.actor.store, row.day, -i64::from(part.uses));
+        self.count_user(part.stock, user.map(|user| (user, row.day)), -i64::from(part.uses));
+        self.count_store(part.stock, row.lock.actor.store.map(|store| (store, row.day)), -i64::from(part.uses));
         self.with_counts(part.stock, |counts, _| counts.discount_held -= part.discount);
     }
 
-    /// Counts uses, or takes them back, on the day on which they were counted.
-    pub(super) fn count_uses(
-        &mut self,
-        stock: u64,
-        user: Option<Pseudonym>,
-        store: Option<u64>,
-        day: Millis,
-        uses: i64,
-    ) {
-        let n = uses.unsigned_abs();
-        // Without a limit too: one may be set later in the day.
-        if let Some(user) = user {
-            let mut counts = self.rows.user_counts(self.merchant, stock, user).copied().unwrap_or_default();
-            if uses > 0 {
-                counts.day_redemptions.add(day, n);
-            } else {
-                counts.day_redemptions.take(day, n);
-            }
-            self.rows.put(Key::UserCounts(self.merchant, stock, user), Row::UserCounts(counts));
-        }
-        if let Some(store) = store {
-            let mut count = self.rows.store_counts(self.merchant, stock, store).copied().unwrap_or_default();
-            if uses > 0 {
-                count.add(day, n);
-            } else {
-                count.take(day, n);
-            }
-            self.rows.put(Key::StoreCounts(self.merchant, stock, store), Row::StoreCounts(count));
-        }
+    /// Counts a user's uses on a day, or takes them back from it. Without a limit too: one may be set later in the day.
+    pub(super) fn count_user(&mut self, stock: u64, user: Option<(Pseudonym, Millis)>, uses: i64) {
+        let Some((user, day)) = user else { return };
+        let mut counts = self.rows.user_counts(self.merchant, stock, user).copied().unwrap_or_default();
+        counts.day_redemptions.change(day, uses);
+        self.rows.put(Key::UserCounts(self.merchant, stock, user), Row::UserCounts(counts));
+    }
+
+    /// The same for a store.
+    pub(super) fn count_store(&mut self, stock: u64, store: Option<(u64, Millis)>, uses: i64) {
+        let Some((store, day)) = store else { return };
+        let mut count = self.rows.store_counts(self.merchant, stock, store).copied().unwrap_or_default();
+        count.change(day, uses);
+        self.rows.put(Key::StoreCounts(self.merchant, stock, store), Row::StoreCounts(count));
     }
 
     pub(super) fn join_order(&mut self, order_id: &str, by: u64, locked: bool, parts: &[Part]) {

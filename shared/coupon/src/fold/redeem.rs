@@ -11,9 +11,13 @@ impl<R: Rows> Scope<'_, R> {
     pub(super) fn redeemed(&mut self, redemption: &Redemption) {
         let number = self.at.sequence;
         let lock = redemption.lock.and_then(|lock| self.rows.lock(self.merchant, lock).cloned());
-        // Uses under a lock were counted when it was made: on its day, for its store and its user.
-        let day = lock.as_ref().map_or_else(|| self.day(), |row| row.day);
-        let counted_store = lock.as_ref().map_or(redemption.actor.store, |row| row.lock.actor.store);
+        // Uses under a lock were counted when it was made: on its day, for its store and its user. Who was not told
+        // then is counted now.
+        let today = self.day();
+        let lock_day = lock.as_ref().map_or(today, |row| row.day);
+        let (lock_user, lock_store) =
+            lock.as_ref().map_or((None, None), |row| (row.lock.actor.user, row.lock.actor.store));
+        let store = lock_store.map(|store| (store, lock_day)).or(redemption.actor.store.map(|store| (store, today)));
         if let (Some(lock), Some(row)) = (redemption.lock, &lock) {
             for part in &row.lock.parts {
                 self.with_counts(part.stock, |counts, _| counts.discount_held -= part.discount);
@@ -21,12 +25,17 @@ impl<R: Rows> Scope<'_, R> {
             self.end_lock(lock, LockEnd::Redeemed);
             self.leave_order_all(&redemption.order.id, lock);
         }
-        let actor = lock.as_ref().map_or(redemption.actor.user, |row| row.lock.actor.user);
         let mut parts = Vec::with_capacity(redemption.parts.len());
         for part in &redemption.parts {
-            let (user, earlier) = self.use_coupon(number, part, actor);
-            if lock.is_none() {
-                self.count_uses(part.stock, user, counted_store, day, i64::from(part.uses));
+            let (owner, earlier) = self.use_coupon(number, part);
+            let before = owner.or(lock_user).map(|user| (user, lock_day));
+            let user = before.or(redemption.actor.user.map(|user| (user, today)));
+            let uses = i64::from(part.uses);
+            if lock.is_none() || before.is_none() {
+                self.count_user(part.stock, user, uses);
+            }
+            if lock_store.is_none() {
+                self.count_store(part.stock, store, uses);
             }
             parts.push(RedeemedPart {
                 coupon: part.coupon,
@@ -48,16 +57,15 @@ impl<R: Rows> Scope<'_, R> {
             order_id: redemption.order.id.as_str().into(),
             parts,
             user: redemption.actor.user,
-            store: counted_store.or(redemption.actor.store),
-            counted_store,
+            store: store.map(|(store, _)| store),
+            counted_store: store,
             cashier: redemption.actor.cashier.as_deref().map(Into::into),
-            day,
         };
         self.rows.put(Key::Redemption(self.merchant, number), Row::Redemption(Arc::new(row)));
     }
 
     /// Uses up a coupon's part; whose it is, and its redemption before this one.
-    fn use_coupon(&mut self, number: u64, part: &Part, actor: Option<Pseudonym>) -> (Option<Pseudonym>, Option<u64>) {
+    fn use_coupon(&mut self, number: u64, part: &Part) -> (Option<Pseudonym>, Option<u64>) {
         let Some(mut coupon) = self.coupon(part.coupon) else { return (None, None) };
         let earlier = coupon.redemption;
         let before = Place::of(&coupon);
@@ -69,10 +77,10 @@ impl<R: Rows> Scope<'_, R> {
         coupon.lock = None;
         coupon.used_at = Some(self.at.time);
         coupon.redemption = Some(number);
-        let user = coupon.user.or(actor);
+        let owner = coupon.user;
         self.put_coupon(part.coupon, before, coupon);
         self.with_counts(part.stock, |counts, _| counts.discount_given += part.discount);
-        (user, earlier)
+        (owner, earlier)
     }
 
     pub(super) fn reversed(&mut self, reversal: &Reversal) {
@@ -85,7 +93,8 @@ impl<R: Rows> Scope<'_, R> {
             redeemed.uses_reversed += part.uses;
             redeemed.discount_returned += part.discount_returned;
             let (user, whole) = (redeemed.counted_user, redeemed.uses_reversed == redeemed.uses);
-            self.count_uses(part.stock, user, row.counted_store, row.day, -i64::from(part.uses));
+            self.count_user(part.stock, user, -i64::from(part.uses));
+            self.count_store(part.stock, row.counted_store, -i64::from(part.uses));
             if whole {
                 self.leave_order(&row.order_id, reversal.redemption, part.coupon);
             } else {

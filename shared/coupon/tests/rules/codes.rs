@@ -124,3 +124,46 @@ fn a_generated_stock_hands_out_new_numbers_before_its_shelf() {
     assert_eq!(shop.claims(stock, ANN), first + 1);
     assert_eq!(shop.refuses(&claim(Claimed::Stock(stock), ANN)), Rejection::StockSoldOut);
 }
+
+#[test]
+fn a_void_batch_takes_no_more_codes() {
+    let (mut shop, stock) = Shop::with(imported(10));
+    let operation = begin(&mut shop, OperationKind::ImportCodes, stock, 2);
+    let chunk =
+        |chunk, code: &str, last| Command::ImportChunk(operation, chunk, vec![ImportRow::Code(code.to_owned())], last);
+    shop.does(&chunk(0, "A", false));
+    shop.does(&Command::VoidBatch(operation, "misprint".to_owned()));
+    shop.does(&chunk(1, "B", true));
+    assert_eq!(**shop.rows.results(MERCHANT, operation, 1).expect("results"), [RowResult::NotActive]);
+    assert_eq!((shop.counts(stock).issued, shop.counts(stock).voided), (1, 1));
+}
+
+#[test]
+fn a_send_keeps_to_the_claim_window() {
+    let closes = crate::shop::NOON + crate::shop::HOUR;
+    let (mut shop, stock) = Shop::with(with_terms(|terms| terms.claim_until = Some(closes)));
+    let operation = begin(&mut shop, OperationKind::Send, stock, 2);
+    let chunk =
+        |chunk, last| Command::SendChunk(operation, chunk, vec![SendRow { user: ANN, sealed: Vec::new() }], last);
+    shop.does(&chunk(0, false));
+    shop.passes(crate::shop::HOUR);
+    shop.does(&chunk(1, true));
+    assert_eq!(**shop.rows.results(MERCHANT, operation, 1).expect("results"), [RowResult::NotActive]);
+    let (label, rows) = (String::new(), String::new());
+    let late = Command::StartOperation(Operation { kind: OperationKind::Send, stock, total: 1, label, rows });
+    assert!(matches!(shop.refuses(&late), Rejection::ClaimNotOpen { .. }));
+}
+
+#[test]
+fn own_codes_follow_a_drafts_terms_until_they_are_taken() {
+    let mut shop = Shop::open();
+    let stock = shop.draft(imported(10));
+    let operation = begin(&mut shop, OperationKind::ImportCodes, stock, 1);
+    shop.does(&Command::ImportChunk(operation, 0, vec![ImportRow::Code("A".to_owned())], true));
+    let RowResult::Done(number) = results(&shop, operation)[0] else { panic!("it is taken in") };
+    let mut terms = imported(10).terms;
+    terms.value = coupon::terms::Value::MultiUse { uses: 3, minimum_interval_seconds: 0 };
+    let patch = coupon::command::StockPatch { based_on: stock, terms: Some(terms), ..Default::default() };
+    shop.does(&Command::ChangeStock(stock, Box::new(patch)));
+    assert_eq!(shop.coupon(number).uses_left, 3);
+}

@@ -140,3 +140,53 @@ fn a_lock_counts_for_the_day_on_which_it_was_made() {
         Rejection::DayLimitReached { limit: "user_day_redemptions", .. }
     ));
 }
+
+#[test]
+fn who_was_not_told_to_a_lock_is_counted_when_it_is_redeemed() {
+    let limits = Limits { user_day_redemptions: Some(1), store_day_redemptions: Some(2), ..Limits::default() };
+    let stock = coupon::event::StockProfile { limits, ..pool(4) };
+    let (mut shop, stock) = Shop::with(stock);
+    let first = shop.does(&Command::MakeCodes(stock, 4, String::new()));
+    let with = |held, of: &str, user, store| {
+        let mut command = usage(&[], order(of, 10_000));
+        command.lock = Some((held, TOKEN));
+        (command.actor.user, command.actor.store) = (user, store);
+        Command::Redeem(Box::new(command))
+    };
+    let held: Vec<u64> = (0..4).map(|n| shop.locks(&[first + n], &n.to_string())).collect();
+    shop.does(&with(held[0], "0", Some(ANN), Some(5)));
+    let redemption = shop.sequence;
+    let full = |limit| Rejection::DayLimitReached { limit, until: NOON + 12 * HOUR };
+    assert_eq!(shop.refuses(&with(held[1], "1", Some(ANN), Some(5))), full("user_day_redemptions"));
+    shop.does(&with(held[1], "1", Some(BOB), Some(5)));
+    assert_eq!(shop.refuses(&with(held[2], "2", None, Some(5))), full("store_day_redemptions"));
+    shop.does(&with(held[2], "2", None, Some(6)));
+    shop.does(&crate::shop::reverse(redemption, None));
+    shop.does(&with(held[3], "3", Some(ANN), Some(5)));
+}
+
+#[test]
+fn a_lock_is_redeemed_by_who_made_it() {
+    let (mut shop, stock) = Shop::with(cash());
+    let number = shop.claims(stock, ANN);
+    let mut at_five = usage(&[(number, 1)], order("o", 10_000));
+    at_five.actor.store = Some(5);
+    let terms = coupon::command::LockTerms { token: TOKEN, ttl_seconds: 60 };
+    shop.does(&Command::Lock(Box::new(at_five), terms));
+    let held = shop.sequence;
+    let with = |user, store, uses| {
+        let mut command = usage(&[(number, uses)], order("o", 10_000));
+        command.lock = Some((held, TOKEN));
+        (command.actor.user, command.actor.store) = (user, store);
+        Command::Redeem(Box::new(command))
+    };
+    assert_eq!(shop.refuses(&with(Some(BOB), Some(5), 1)), Rejection::UserMismatch);
+    assert_eq!(shop.refuses(&with(Some(ANN), Some(6), 1)), Rejection::StoreNotEligible);
+    assert_eq!(shop.refuses(&with(Some(ANN), Some(5), 2)), Rejection::OrderMismatch, "not the uses that it holds");
+    shop.does(&with(Some(ANN), None, 1));
+    let stranger = Command::Redeem(Box::new(coupon::command::UseCommand {
+        lock: Some((held, [0; 16])),
+        ..usage(&[], order("o", 10_000))
+    }));
+    assert_eq!(shop.refuses(&stranger), Rejection::LockLost(Some(LockEnd::Redeemed)), "told to who has the token");
+}

@@ -72,10 +72,8 @@ pub struct LockBook {
     pub lock: Lock,
     /// It holds nothing any more.
     pub ended: bool,
-    /// The day for whose limits it counts.
-    pub day: Millis,
-    /// Whose use each part is.
-    pub users: Vec<Option<Pseudonym>>,
+    /// Whose use each part is, and of which day.
+    pub users: Vec<Option<(Pseudonym, Millis)>>,
 }
 
 /// A redemption.
@@ -87,10 +85,8 @@ pub struct RedemptionBook {
     pub order: String,
     /// What it was at first, and the uses and the discount of it that stand.
     pub parts: Vec<(Part, u32, i64)>,
-    /// The day for whose limits it counts.
-    pub day: Millis,
-    /// Whose use each part is.
-    pub users: Vec<Option<Pseudonym>>,
+    /// Whose use each part is, and of which day.
+    pub users: Vec<Option<(Pseudonym, Millis)>>,
 }
 
 /// What can be had of a stock.
@@ -127,12 +123,13 @@ impl Book {
 
     /// Uses of a stock that stand for a user on a day, locked or redeemed.
     pub fn uses_of(&self, stock: u64, user: Pseudonym, day: Millis) -> u64 {
-        let locks = self.locks.values().filter(|lock| !lock.ended && lock.day == day);
+        let locks = self.locks.values().filter(|lock| !lock.ended);
         let locked = locks.flat_map(|lock| lock.lock.parts.iter().map(|part| (part, part.uses)).zip(&lock.users));
-        let redemptions = self.redemptions.values().filter(|redemption| redemption.day == day);
-        let redeemed =
-            redemptions.flat_map(|row| row.parts.iter().map(|(part, uses, _)| (part, *uses)).zip(&row.users));
-        let mine = locked.chain(redeemed).filter(|((part, _), who)| part.stock == stock && **who == Some(user));
+        let redeemed = self
+            .redemptions
+            .values()
+            .flat_map(|row| row.parts.iter().map(|(part, uses, _)| (part, *uses)).zip(&row.users));
+        let mine = locked.chain(redeemed).filter(|((part, _), who)| part.stock == stock && **who == Some((user, day)));
         mine.map(|((_, uses), _)| u64::from(uses)).sum()
     }
 

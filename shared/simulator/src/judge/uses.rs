@@ -65,11 +65,10 @@ pub(super) fn locked(book: &mut Book, lock: &Lock, scene: Scene<'_>, wrong: &mut
             coupon.lock = Some(scene.at.sequence);
         }
     }
-    let day = day(scene.at.time);
-    let users = users(book, &lock.parts, lock.actor.user);
-    book.locks.insert(scene.at.sequence, LockBook { lock: lock.clone(), ended: false, day, users });
+    let users = users(book, &lock.parts, lock.actor.user, scene);
+    book.locks.insert(scene.at.sequence, LockBook { lock: lock.clone(), ended: false, users: users.clone() });
     company(book, &lock.order.id, wrong);
-    within_the_day(book, &lock.parts, scene, wrong);
+    within_the_day(book, &lock.parts, &users, wrong);
 }
 
 pub(super) fn extended(book: &mut Book, lock: u64, until: Millis, scene: Scene<'_>, wrong: &mut Vec<Violation>) {
@@ -119,11 +118,14 @@ pub(super) fn redeemed(book: &mut Book, redemption: &Redemption, scene: Scene<'_
             }
         }
     }
-    // Under a lock it counts for whom and for when the lock counted.
-    let (day, users) = match redemption.lock.and_then(|lock| book.locks.get(&lock)) {
-        Some(lock) => (lock.day, lock.users.clone()),
-        None => (day(scene.at.time), users(book, &redemption.parts, redemption.actor.user)),
-    };
+    // Under a lock it counts for whom and for when the lock counted, if that was for anybody.
+    let locked = redemption.lock.and_then(|lock| book.locks.get(&lock)).map(|lock| lock.users.clone());
+    let locked = locked.unwrap_or_else(|| vec![None; redemption.parts.len()]);
+    let mut now = users(book, &redemption.parts, redemption.actor.user, scene);
+    for (now, _) in now.iter_mut().zip(&locked).filter(|(_, locked)| locked.is_some()) {
+        *now = None;
+    }
+    let users = locked.iter().zip(&now).map(|(locked, now)| locked.or(*now)).collect();
     for part in &redemption.parts {
         let Some(coupon) = book.coupons.get_mut(&part.coupon) else { continue };
         coupon.lock = None;
@@ -144,32 +146,27 @@ pub(super) fn redeemed(book: &mut Book, redemption: &Redemption, scene: Scene<'_
         });
     }
     let parts = redemption.parts.iter().map(|part| (part.clone(), part.uses, part.discount)).collect();
-    let row = RedemptionBook { at: scene.at.time, order: redemption.order.id.clone(), parts, day, users };
+    let row = RedemptionBook { at: scene.at.time, order: redemption.order.id.clone(), parts, users };
     book.redemptions.insert(scene.at.sequence, row);
     company(book, &redemption.order.id, wrong);
-    if redemption.lock.is_none() {
-        within_the_day(book, &redemption.parts, scene, wrong);
-    }
+    within_the_day(book, &redemption.parts, &now, wrong);
 }
 
-fn users(book: &Book, parts: &[Part], actor: Option<Pseudonym>) -> Vec<Option<Pseudonym>> {
-    parts.iter().map(|part| book.coupons.get(&part.coupon).and_then(|coupon| coupon.user).or(actor)).collect()
+type Users = Vec<Option<(Pseudonym, Millis)>>;
+
+fn users(book: &Book, parts: &[Part], actor: Option<Pseudonym>, scene: Scene<'_>) -> Users {
+    let owner = |part: &Part| book.coupons.get(&part.coupon).and_then(|coupon| coupon.user).or(actor);
+    parts.iter().map(|part| owner(part).map(|user| (user, day(scene.at.time)))).collect()
 }
 
-/// I5: nobody used more of a stock in a day than is allowed.
-fn within_the_day(book: &Book, parts: &[Part], scene: Scene<'_>, wrong: &mut Vec<Violation>) {
-    let (locks, redemptions) = (&book.locks, &book.redemptions);
-    let users = match (locks.get(&scene.at.sequence), redemptions.get(&scene.at.sequence)) {
-        (Some(lock), _) => &lock.users,
-        (None, Some(redemption)) => &redemption.users,
-        (None, None) => return,
-    };
-    for (part, user) in parts.iter().zip(users) {
+/// I5: nobody whose use is counted now used more of a stock in that day than is allowed.
+fn within_the_day(book: &Book, parts: &[Part], counted: &Users, wrong: &mut Vec<Violation>) {
+    for (part, user) in parts.iter().zip(counted) {
         let limit = book.stocks.get(&part.stock).and_then(|stock| stock.profile.limits.user_day_redemptions);
-        if let (Some(limit), Some(user)) = (limit, user) {
-            let uses = book.uses_of(part.stock, *user, day(scene.at.time));
+        if let (Some(limit), Some((user, day))) = (limit, user) {
+            let uses = book.uses_of(part.stock, *user, *day);
             must(uses <= limit, "I5", wrong, || {
-                format!("stock {}: {uses} uses by a user today, {limit} are allowed", part.stock)
+                format!("stock {}: {uses} uses by a user that day, {limit} are allowed", part.stock)
             });
         }
     }

@@ -6,11 +6,12 @@ use coupon::command::StockPatch;
 use coupon::event::{Note, StockProfile};
 use coupon::id::StoreId;
 use coupon::money::{Currency, MAX_AMOUNT, Money};
+use coupon::state::Stock;
 use coupon::terms::{self, Validity, Value};
 use http_api::body::Check;
 use http_api::problem::{Code, Problem};
 use http_api::time::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use super::{AppliesTo, AvailableTime, CodeModeName, LimitsBody, Sound, Stacking, StockRequest, StockType};
@@ -326,7 +327,14 @@ fn stacking(stacking: &Stacking) -> Result<(), Problem> {
         .done()
 }
 
-/// Changes of a stock: everything in draft, name, terms, reference and metadata afterwards.
+/// What is left out stays; null takes away what may be missing, and sets lists and limits back to none.
+#[expect(clippy::option_option, reason = "left out, taken away, set")]
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Changes of a stock: everything in draft, name, terms, reference and metadata afterwards. What is left out stays;
+/// null takes a field away where a stock may be without it.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "as in StockRequest")]
@@ -339,39 +347,57 @@ pub struct PatchRequest {
     pub value: Option<serde_json::Value>,
     pub total: Option<u64>,
     pub code_mode: Option<CodeModeName>,
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, format = DateTime)]
-    pub claim_from: Option<Timestamp>,
+    pub claim_from: Option<Option<Timestamp>>,
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, format = DateTime)]
-    pub claim_until: Option<Timestamp>,
+    pub claim_until: Option<Option<Timestamp>>,
     #[schema(value_type = Option<String>, format = DateTime)]
     pub valid_from: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     pub valid_until: Option<Timestamp>,
     pub valid_after_claim: Option<ValidAfterClaim>,
-    pub limits: Option<LimitsBody>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<LimitsBody>)]
+    pub limits: Option<Option<LimitsBody>>,
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<super::MoneyBody>)]
-    pub budget: Option<Money>,
-    pub store_ids: Option<Vec<String>>,
-    pub applies_to: Option<AppliesTo>,
-    pub stacking: Option<Stacking>,
+    pub budget: Option<Option<Money>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub store_ids: Option<Option<Vec<String>>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<AppliesTo>)]
+    pub applies_to: Option<Option<AppliesTo>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<Stacking>)]
+    pub stacking: Option<Option<Stacking>>,
     pub reversal_window_days: Option<u32>,
-    pub available_times: Option<Vec<AvailableTime>>,
-    pub reference: Option<String>,
-    pub metadata: Option<BTreeMap<String, String>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<Vec<AvailableTime>>)]
+    pub available_times: Option<Option<Vec<AvailableTime>>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>)]
+    pub reference: Option<Option<String>>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub metadata: Option<Option<BTreeMap<String, String>>>,
 }
 
-/// Lays a patch over a stock as it is; the whole is checked like a new one.
-pub fn patch(current: &StockProfile, patch: PatchRequest) -> Result<StockPatch, Problem> {
-    let Note { reference, metadata } = note(patch.reference.clone(), patch.metadata.clone())?;
+/// Lays a patch over a stock as it is; the whole is checked like a new one, and good only while the stock stays so.
+pub fn patch(current: &Stock, patch: PatchRequest) -> Result<StockPatch, Problem> {
+    let Note { reference, metadata } = note(patch.reference.clone().flatten(), patch.metadata.clone().flatten())?;
     let mut result = StockPatch {
+        based_on: current.version,
         name: patch.name.clone(),
         text: patch.terms.clone(),
-        reference,
+        reference: patch.reference.as_ref().map(|_| reference),
         metadata: patch.metadata.as_ref().map(|_| metadata),
         ..StockPatch::default()
     };
     let deep = patch.touches_terms();
-    let merged = profile(super::view::request_of(current, patch))?;
+    let merged = profile(super::view::request_of(&current.profile, patch))?;
     if deep {
         result.terms = Some(merged.terms);
         result.total = Some(merged.total);

@@ -4,7 +4,7 @@ use coupon::event::StockProfile;
 use coupon::id::{LedgerRef, StockId};
 use coupon::money::{Currency, Money};
 use coupon::state::{Counts, Stock};
-use coupon::terms::{Millis, Validity, Value};
+use coupon::terms::{Millis, Terms, Validity, Value};
 use http_api::time::{Timestamp, format_ms};
 use serde::Serialize;
 use serde_json::json;
@@ -134,29 +134,35 @@ pub(super) fn request_of(profile: &StockProfile, patch: PatchRequest) -> StockRe
         value: patch.value.unwrap_or(value),
         total: patch.total.unwrap_or(profile.total),
         code_mode: patch.code_mode.unwrap_or(terms.code_mode.into()),
-        claim_from: patch.claim_from.or(terms.claim_from.map(Timestamp)),
-        claim_until: patch.claim_until.or(terms.claim_until.map(Timestamp)),
+        claim_from: patch.claim_from.unwrap_or(terms.claim_from.map(Timestamp)),
+        claim_until: patch.claim_until.unwrap_or(terms.claim_until.map(Timestamp)),
         valid_from: patch.valid_from.or(from),
         valid_until: patch.valid_until.or(until),
         valid_after_claim: patch.valid_after_claim.or(after),
-        limits: patch.limits.unwrap_or(profile.limits.into()),
-        budget: patch.budget.or(profile.budget.map(|amount| Money { amount, currency: terms.currency })),
-        store_ids: patch.store_ids.unwrap_or_else(|| terms.store_ids.iter().map(ToString::to_string).collect()),
-        applies_to: patch.applies_to.unwrap_or_else(|| AppliesTo {
-            skus: terms.applies_to.skus.clone(),
-            categories: terms.applies_to.categories.clone(),
-            except_skus: terms.applies_to.except_skus.clone(),
-        }),
-        stacking: patch.stacking.unwrap_or_else(|| Stacking {
-            exclusive: terms.stacking.exclusive,
-            group: terms.stacking.group.clone(),
-            max_per_order: terms.stacking.max_per_order,
-        }),
+        limits: patch.limits.map_or_else(|| profile.limits.into(), Option::unwrap_or_default),
+        budget: patch.budget.unwrap_or(profile.budget.map(|amount| Money { amount, currency: terms.currency })),
+        store_ids: patch
+            .store_ids
+            .map_or_else(|| terms.store_ids.iter().map(ToString::to_string).collect(), Option::unwrap_or_default),
+        applies_to: patch.applies_to.map_or_else(|| applies_to_of(terms), Option::unwrap_or_default),
+        stacking: patch.stacking.map_or_else(|| stacking_of(terms), Option::unwrap_or_default),
         reversal_window_days: patch.reversal_window_days.unwrap_or(terms.reversal_window_days),
-        available_times: patch.available_times.unwrap_or_else(|| terms.available_times.iter().map(time_of).collect()),
+        available_times: patch
+            .available_times
+            .map_or_else(|| terms.available_times.iter().map(time_of).collect(), Option::unwrap_or_default),
         reference: None,
         metadata: None,
     }
+}
+
+fn applies_to_of(terms: &Terms) -> AppliesTo {
+    let coupon::terms::AppliesTo { skus, categories, except_skus } = terms.applies_to.clone();
+    AppliesTo { skus, categories, except_skus }
+}
+
+fn stacking_of(terms: &Terms) -> Stacking {
+    let coupon::terms::Stacking { exclusive, group, max_per_order } = terms.stacking.clone();
+    Stacking { exclusive, group, max_per_order }
 }
 
 fn time_of(time: &coupon::terms::AvailableTime) -> AvailableTime {

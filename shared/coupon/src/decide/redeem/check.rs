@@ -104,32 +104,52 @@ pub(super) fn validity<V: View + ?Sized>(scene: Scene<'_, V>, part: &EvaluatedPa
     }
 }
 
-/// Whoever redeems under a lock is who locked, where that was told; and who was not told then may not come in now
-/// where uses are limited by them, since the lock counted for nobody.
+/// Whoever redeems under a lock is who locked, where that was told. Who was not told then is counted now, since the lock
+/// counted for nobody.
 pub(super) fn same_actor<V: View + ?Sized>(
     scene: Scene<'_, V>,
     row: &LockRow,
     usage: &UseCommand,
+    guards: &mut Vec<Guard>,
 ) -> Result<(), Refusal> {
     let (locked, actor) = (&row.lock.actor, &usage.actor);
-    let differs = |before: Option<u64>, now: Option<u64>| before.is_some() && now.is_some() && before != now;
-    if differs(locked.store, actor.store) {
+    if let (Some(before), Some(now)) = (locked.store, actor.store)
+        && before != now
+    {
         return Err(Rejection::StoreNotEligible.into());
     }
     let mut problems = Vec::new();
+    let mut late = BTreeMap::new();
     for (i, part) in row.lock.parts.iter().enumerate() {
-        let limits = scene.stock(part.stock)?.profile.limits;
         let owner = scene.view.coupon_row(scene.merchant, part.coupon).and_then(|coupon| coupon.user).or(locked.user);
         match (owner, actor.user) {
             (Some(owner), Some(user)) if owner != user => problems.push((i, Rejection::UserMismatch)),
-            (None, Some(_)) if limits.user_day_redemptions.is_some() => problems.push((i, Rejection::UserMismatch)),
+            (None, Some(user)) => {
+                let counter = Counter::UserDayRedemptions(part.stock, user);
+                late.entry(counter).or_insert((i, 0)).1 += i64::from(part.uses);
+            }
             _ => {}
         }
-        if locked.store.is_none() && actor.store.is_some() && limits.store_day_redemptions.is_some() {
-            problems.push((i, Rejection::StoreNotEligible));
+        if let (None, Some(store)) = (locked.store, actor.store) {
+            let counter = Counter::StoreDayRedemptions(part.stock, store);
+            late.entry(counter).or_insert((i, 0)).1 += i64::from(part.uses);
         }
     }
+    for (counter, (i, uses)) in late {
+        if scene.left(counter).is_some_and(|left| left < uses) {
+            problems.push((i, day_limit(scene, counter)));
+        }
+        guards.push(Guard::Within(counter, uses));
+    }
     Refusal::of(problems).map_or(Ok(()), Err)
+}
+
+fn day_limit<V: View + ?Sized>(scene: Scene<'_, V>, counter: Counter) -> Rejection {
+    let limit = match counter {
+        Counter::StoreDayRedemptions(..) => "store_day_redemptions",
+        _ => "user_day_redemptions",
+    };
+    Rejection::DayLimitReached { limit, until: calendar::day_bounds(scene.zone(), scene.now).1 }
 }
 
 /// Against each other, and against what stands for the order already.
@@ -189,7 +209,6 @@ pub(super) fn limits<V: View + ?Sized>(
         }
     }
     let mut problems = Vec::new();
-    let day_end = || calendar::day_bounds(scene.zone(), scene.now).1;
     for (stock, tally) in tallies {
         // Guarded without a limit too: one may be set before the record stands.
         let mut within = |counter, add, i, refusal: &dyn Fn(i64) -> Rejection| {
@@ -199,14 +218,13 @@ pub(super) fn limits<V: View + ?Sized>(
             }
             guards.push(Guard::Within(counter, add));
         };
-        let day = |limit| Rejection::DayLimitReached { limit, until: day_end() };
         for (user, (i, uses)) in tally.users {
             let counter = Counter::UserDayRedemptions(stock, user);
-            within(counter, uses, i, &|_| day("user_day_redemptions"));
+            within(counter, uses, i, &|_| day_limit(scene, counter));
         }
         if let Some(store) = usage.actor.store {
             let counter = Counter::StoreDayRedemptions(stock, store);
-            within(counter, tally.uses, tally.first, &|_| day("store_day_redemptions"));
+            within(counter, tally.uses, tally.first, &|_| day_limit(scene, counter));
         }
         let budget = Counter::Budget(stock);
         let currency = usage.order.currency;
