@@ -76,7 +76,7 @@ async fn prepare(address: &str, data_dir: &std::path::Path) -> Result<Sample, Fa
 }
 
 fn session(address: &str, sample: &Sample) -> String {
-    let Sample { key_id, secret, stock } = sample;
+    let Sample { key_id, secret, .. } = sample;
     format!(
         r#"
 Counterfoil runs at {address}   (API: {address}/docs/   metrics: {address}/metrics)
@@ -85,14 +85,17 @@ test key: {key_id}:{secret}
 Paste this into another terminal:
 
   BASE={address}; AUTH='Authorization: Bearer {key_id}:{secret}'; JSON='Content-Type: application/json'
-  post() {{ curl -sS "$BASE$1" -H "$AUTH" -H "$JSON" -H "Idempotency-Key: $2" -d "$3"; echo; }}
+  post() {{ curl -sS -D /dev/stderr "$BASE$1" -H "$AUTH" -H "$JSON" -H "Idempotency-Key: $2" -d "$3"; echo; }}
+  field() {{ sed -n 's/.*"'$1'":"\([^"]*\)".*/\1/p'; }}
   N=$(date +%s)
+  # a stock of 1,000 coupons, 5 off 30 满30减5, and open it
+  STOCK=$(post /v1/stocks stock-$N '{{"type":"cash","name":"满30减5","terms":"Spend 30, save 5. 满30元减5元。","value":{{"amount_off":{{"amount":500,"currency":"CNY"}},"minimum_spend":{{"amount":3000,"currency":"CNY"}}}},"total":1000,"valid_after_claim":{{"days":30}}}}' | field id)
+  post /v1/stocks/$STOCK/activate activate-$N ''
   # claim a coupon 领券
-  CLAIM=$(post /v1/claims claim-$N '{{"stock_id":"{stock}","user_id":"u-'$N'","context":{{"device_id":"d-'$N'"}}}}'); echo "$CLAIM"
-  CODE=$(echo "$CLAIM" | sed 's/.*"code":"\([^"]*\)".*/\1/')
+  CODE=$(post /v1/claims claim-$N '{{"stock_id":"'$STOCK'","user_id":"u-'$N'","context":{{"device_id":"d-'$N'"}}}}' | field code); echo "code $CODE"
   BODY='{{"coupons":[{{"code":"'$CODE'"}}],"order":{{"id":"order-'$N'","amount":4200,"currency":"CNY"}},"context":{{"device_id":"d-'$N'"}}}}'
   post /v1/redemptions redeem-$N "$BODY"     # 201: redeemed 核销
-  post /v1/redemptions redeem-$N "$BODY"     # the same key again: the same answer, Idempotency-Replayed: true
+  post /v1/redemptions redeem-$N "$BODY"     # the same key again: the same answer, idempotency-replayed: true
   post /v1/redemptions again-$N "$BODY"      # another key: 409 already_redeemed, naming the order
 "#
     )

@@ -19,7 +19,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Coupons that are never redeemed twice: issuer, redeemer and risk-scorer on one log.
 #[derive(Parser)]
-#[command(version, about, long_about = None)]
+#[command(name = "counterfoil", version, about, long_about = None)]
 struct Arguments {
     /// Where log, projection and keys lie
     #[arg(long, global = true, env = "COUNTERFOIL_DATA_DIR", default_value = "data")]
