@@ -3,7 +3,7 @@
 use axum::extract::State;
 use coupon::command::{Command, LockTerms};
 use coupon::event::ReleaseReason;
-use coupon::id::{LedgerRef, LockId, MerchantId};
+use coupon::id::{LedgerRef, LockId, MerchantId, StoreId};
 use coupon::state::{LockEnd, LockRow, Read};
 use coupon::terms::Millis;
 use coupon_api::dto::answer::LockView;
@@ -145,10 +145,14 @@ pub(super) async fn get(State(state): State<Redeemer>, path: Segment, call: Call
     let livemode = call.caller.livemode;
     let found = state
         .look(id.merchant, move |shard, _, now| {
-            shard.lock(id.merchant, id.number).map(|row| view(id, row, now, livemode))
+            shard.lock(id.merchant, id.number).map(|row| (row.lock.actor.store, view(id, row, now, livemode)))
         })
         .await?;
-    Answer::ok(&found.ok_or_else(|| Problem::of(Code::LockNotFound))?)
+    let (store, lock) = found.ok_or_else(|| Problem::of(Code::LockNotFound))?;
+    if !call.reaches_store(store.map(|store| StoreId::new(id.merchant, store))) {
+        return Err(Problem::of(Code::StoreForbidden));
+    }
+    Answer::ok(&lock)
 }
 
 #[derive(Deserialize)]
@@ -181,8 +185,11 @@ pub(super) async fn list(State(state): State<Redeemer>, call: Call) -> Result<Li
     let (after, livemode, asked) = (page.after()?, call.caller.livemode, page.clone());
     let rows = state
         .look(merchant, move |shard, ledger, now| {
+            let reached =
+                |row: &LockRow| call.reaches_store(row.lock.actor.store.map(|store| StoreId::new(merchant, store)));
             let fits = |row: &LockRow| {
-                filter.order_id.as_ref().is_none_or(|order| *order == row.lock.order.id)
+                reached(row)
+                    && filter.order_id.as_ref().is_none_or(|order| *order == row.lock.order.id)
                     && filter.state.is_none_or(|state| state == state_of(row, now))
                     && super::in_time(&asked, row.created_at)
             };

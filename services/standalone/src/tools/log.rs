@@ -17,6 +17,9 @@ use crate::Failure;
 pub(crate) fn run(data_dir: &Path, partition: Option<u32>, from: u64, limit: u64) -> Result<ExitCode, Failure> {
     let log = open_log(data_dir)?;
     let all = 0..log.partitions(Topic::Ledger);
+    if let Some(wrong) = partition.filter(|partition| !all.contains(partition)) {
+        return Err(format!("there is no partition {wrong}; the log has 0 to {}", all.end - 1).into());
+    }
     let mut ledger = Ledger::new();
     for partition in all.filter(|n| partition.is_none_or(|only| only == *n)) {
         let until = from.saturating_add(limit);

@@ -504,6 +504,7 @@ const CALLS: &[(&str, &str, &str, &str, Expected)] = &[
         "{\"coupons\":[{\"code\":\"{code}\"}],\"order\":{\"id\":\"o\",\"amount\":2000,\"currency\":\"CNY\"},\"store_id\":\"str_00000010000000000000\"}",
         (403, "store_forbidden", "/store_id"),
     ),
+    ("till", "GET", "/v1/locks/{lock}", "", (403, "store_forbidden", "")),
     ("admin", "POST", "/v1/claims", "{\"stock_id\":\"{stock}\",", (400, "malformed_json", "")),
     ("admin", "POST", "/v1/claims", "[]", (400, "invalid_field", "")),
     (
