@@ -16,10 +16,11 @@ fn what_was_refused_or_cancelled_never_happens() {
             *tally.entry(what).or_default() += count;
         }
     }
-    if seeds.len() >= 10_000 {
-        // Without these it would prove nothing.
+    if seeds.len() > 1_000 {
+        // Without these, each in more than one history of a hundred, it would prove nothing.
         for what in ["fenced", "cancelled", "replayed", "noted", "counter", "version", "time", "lock released"] {
-            assert!(tally.get(what).is_some_and(|count| *count > 100), "{what} is missing: {tally:?}");
+            let enough = tally.get(what).is_some_and(|count| *count * 100 > seeds.len() as u64);
+            assert!(enough, "{what} is missing: {tally:?}");
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Killed at any moment, nothing that was answered is lost; what is damaged is found.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::support::{Caller, Server, claim, code, merchant, redemption, runtime, seeded, stock, tool};
 use rand::RngExt;
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
 /// A request, and what its caller was answered; nothing where the answer was lost.
 #[derive(Clone)]
@@ -121,15 +123,21 @@ fn what_was_answered_is_there_after_every_kill() {
     assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stdout));
 }
 
+/// What a server leaves behind that handed out one coupon: the caller, the stock and the coupon.
+fn one_coupon(folder: &Path, runtime: &Runtime) -> (Caller, String, Value) {
+    let server = Server::start(folder, &[]);
+    let (_, caller) = runtime.block_on(merchant(&server.address, folder));
+    let stock = runtime.block_on(stock(&caller, json!({})));
+    let coupon = runtime.block_on(claim(&caller, &stock, "u1"));
+    assert_eq!(server.terminate(), Some(0));
+    (caller, stock, coupon)
+}
+
 #[test]
 fn a_projection_that_is_gone_or_damaged_is_made_anew() {
     let folder = tempfile::tempdir().expect("a folder");
     let runtime = runtime();
-    let server = Server::start(folder.path(), &[]);
-    let (_, caller) = runtime.block_on(merchant(&server.address, folder.path()));
-    let stock = runtime.block_on(stock(&caller, json!({})));
-    let coupon = runtime.block_on(claim(&caller, &stock, "u1"));
-    assert_eq!(server.terminate(), Some(0));
+    let (caller, _, coupon) = one_coupon(folder.path(), &runtime);
     let sled = folder.path().join("ledger.sled");
     let read = |server: &Server| {
         let caller = caller.at(server);
@@ -158,11 +166,7 @@ fn a_projection_that_is_gone_or_damaged_is_made_anew() {
 fn a_damaged_record_stops_its_partition_and_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let runtime = runtime();
-    let server = Server::start(folder.path(), &[]);
-    let (_, caller) = runtime.block_on(merchant(&server.address, folder.path()));
-    let stock = runtime.block_on(stock(&caller, json!({})));
-    let coupon = runtime.block_on(claim(&caller, &stock, "u1"));
-    assert_eq!(server.terminate(), Some(0));
+    let (caller, stock, coupon) = one_coupon(folder.path(), &runtime);
     let merchant: coupon::id::StockId = stock.parse().expect("an id");
     let partition = u32::from(merchant.merchant.shard().0) % 8;
     let database = rusqlite::Connection::open(folder.path().join("log.sqlite")).expect("opens");
