@@ -4,17 +4,38 @@ DATA  ?=
 DATA_DIR ?= data
 CLAIMS ?= ../shared/data/tianchi_o2o/claims.csv.gz
 SHELL := /bin/bash
-PLATFORM_KEY ?= $(DATA_DIR)/platform-key.json
+CLUSTER_DIR ?= $(DATA_DIR)/cluster
+BROKERS ?= 1
+ISSUERS ?= 1
+REDEEMERS ?= 1
+RISK_SCORERS ?= 1
+PARTITIONS ?= 8
+PORT ?= 8080
+# The key of whatever listens at TARGET: that of the cluster, if that is where it is.
+PLATFORM_KEY ?= $(if $(filter $(TARGET),$(shell cat $(CLUSTER_DIR)/address 2>/dev/null)),$(CLUSTER_DIR),$(DATA_DIR))/platform-key.json
+BINARIES = -p standalone -p issuer -p redeemer -p risk-scorer -p cluster
 
 .DEFAULT_GOAL := help
-.PHONY: help run test verify lint deny replay bench clean
+.PHONY: help run cluster cluster-down cluster-status test verify lint deny replay bench clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: ## build and start on the embedded log, with a sample merchant and gentle traffic
 	$(CARGO) build --release -p standalone
 	./target/release/counterfoil demo --data-dir $(DATA_DIR)
+
+cluster: ## the three services on a real Kafka behind nginx: [BROKERS=3 ISSUERS=2 REDEEMERS=2 RISK_SCORERS=1 PORT=8080]
+	@deploy/setup.sh
+	$(CARGO) build --release $(BINARIES)
+	./target/release/counterfoil-cluster --folder $(CLUSTER_DIR) up --brokers $(BROKERS) --issuers $(ISSUERS) \
+	  --redeemers $(REDEEMERS) --risk-scorers $(RISK_SCORERS) --partitions $(PARTITIONS) --port $(PORT)
+
+cluster-down: ## ends what `make cluster` started
+	./target/release/counterfoil-cluster --folder $(CLUSTER_DIR) down
+
+cluster-status: ## what of it runs, and how much memory each process holds
+	./target/release/counterfoil-cluster --folder $(CLUSTER_DIR) status
 
 test: ## all tests; ends with how many passed
 	@set -o pipefail; $(CARGO) test --workspace --lib --bins --tests --no-fail-fast 2>&1 | awk '{ print; fflush() } \

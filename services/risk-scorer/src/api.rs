@@ -14,13 +14,12 @@ use http_api::call::{Call, Gate, Segment};
 use http_api::idempotency::Answer;
 use http_api::problem::{Code, Problem};
 use http_api::time::format_ms;
+use inline_risk::ScorerHandle;
 use risk::velocity::SLOTS;
 use risk::{Subject, SubjectKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::OpenApi;
-
-use crate::scorer::ScorerHandle;
 
 #[derive(OpenApi)]
 #[openapi(paths(subject, features, decision))]

@@ -7,9 +7,9 @@ use std::time::Duration;
 use http_api::client::{Client, Credentials};
 use serde_json::{Value, json};
 
-use crate::Failure;
-use crate::keys::platform_key_file;
 use crate::tools::print;
+use host::Failure;
+use host::keys::platform_key_file;
 
 /// What to show.
 pub(crate) struct Demo {

@@ -1,8 +1,6 @@
 //! The `counterfoil` command: all services in one process on the embedded log, and the tools around it.
 
-mod config;
 mod demo;
-mod keys;
 mod openapi;
 mod serve;
 mod tools;
@@ -12,7 +10,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::Config;
+use host::Failure;
+use host::config::Config;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -101,6 +100,8 @@ enum Command {
     },
     /// Print the configuration in force
     Config,
+    /// Print the OpenAPI document of all services
+    Openapi,
 }
 
 fn main() -> ExitCode {
@@ -115,9 +116,6 @@ fn main() -> ExitCode {
         }
     }
 }
-
-/// What may end a command: it is said once, on the standard error.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let mut config = Config::read(arguments.config.as_deref())?;
@@ -141,6 +139,10 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             tools::call::run(&data_dir, call)
         }
         Command::Log { partition, from, limit } => tools::log::run(&data_dir, partition, from, limit),
+        Command::Openapi => {
+            tools::print(&openapi::text());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Config => {
             tools::print(&toml::to_string_pretty(&config)?);
             Ok(ExitCode::SUCCESS)

@@ -1,8 +1,5 @@
-//! The `OpenAPI` document, put together from what the services say, and the pages to read it.
+//! The `OpenAPI` document, put together from what the services say.
 
-use axum::Router;
-use axum::response::Redirect;
-use axum::routing::get;
 use serde::Serialize;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
@@ -11,7 +8,6 @@ use utoipa::openapi::{
     ResponseBuilder, Type,
 };
 use utoipa::{PartialSchema, ToSchema};
-use utoipa_swagger_ui::SwaggerUi;
 
 const ABOUT: &str = "Coupons on a guarded log: no code is redeemed twice, no cap is exceeded, and no acknowledged \
 redemption is lost. Every write takes an `Idempotency-Key`; errors are `application/problem+json` with a stable \
@@ -115,11 +111,21 @@ fn idempotency_key() -> Parameter {
         .build()
 }
 
-/// `/openapi.json`, `/docs`, and the pages of the error codes.
-pub(crate) fn router() -> Router {
-    let document = document();
-    Router::new()
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
-        .merge(http_api::problem::docs::router())
-        .route("/", get(|| async { Redirect::temporary("/docs/") }))
+/// The document as the processes serve it.
+pub(crate) fn text() -> String {
+    serde_json::to_string_pretty(&document()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_that_is_served_is_that_of_the_code() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/host/openapi.json");
+        let text = super::text() + "\n";
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(file, &text).expect("the file is written");
+        }
+        let served = std::fs::read_to_string(file).expect("the file");
+        assert!(served == text, "shared/host/openapi.json is made anew by UPDATE_GOLDEN=1 make test");
+    }
 }

@@ -208,6 +208,7 @@ impl Backend {
                 "The merchant's partition of the log is damaged and stopped; an operator has to look at it.",
             )
             .retry_after(60),
+            Answer::Away => Problem::of(Code::LogUnavailable).retry_after(1),
             Answer::Unknown | Answer::Nothing | Answer::Applied(_) | Answer::Replayed(_) => {
                 Problem::of(Code::OutcomeUnknown)
             }

@@ -20,14 +20,7 @@ const MERCHANT: MerchantId = MerchantId(2);
 
 fn backend() -> Backend {
     let secrets = Arc::new(Secrets::new(vec![3; 32]));
-    let ledger = owner::start(Start {
-        log: Arc::new(MemoryLog::new(1)),
-        folder: None,
-        instance: 1,
-        clock: || 0,
-        watcher: None,
-        feed: None,
-    });
+    let ledger = owner::start(Start::new(Arc::new(MemoryLog::new(1)), || 0));
     Backend {
         ledger: ledger.expect("an empty log"),
         directory: Arc::new(Directory::new(secrets.clone())),

@@ -24,7 +24,6 @@ mod fatal;
 mod queue;
 mod reader;
 mod schema;
-mod tail;
 mod writer;
 
 use std::fs::File;
@@ -39,9 +38,9 @@ use parking_lot::Mutex;
 
 pub use fatal::EXIT_CODE;
 
+use event_log::tail::{Tail, TailRead};
 use queue::Queue;
 use reader::Reader;
-use tail::{Tail, TailRead};
 use writer::Wakers;
 
 /// How a log is opened for writing.

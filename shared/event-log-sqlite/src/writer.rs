@@ -13,7 +13,7 @@ use crate::checkpoint::{Checkpoints, Turn};
 use crate::fatal::Failure;
 use crate::queue::{Batch, Queue};
 use crate::schema::{self, End};
-use crate::tail::Tail;
+use event_log::tail::Tail;
 
 /// Who is called when something was published.
 #[derive(Default)]

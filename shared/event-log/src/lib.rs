@@ -16,5 +16,6 @@ pub mod conformance;
 pub mod envelope;
 pub mod memory;
 mod port;
+pub mod tail;
 
 pub use port::{Ack, AppendError, Entry, EventLog, Offset, ReadError, Stored, Topic, UnknownTopic, Waker};

@@ -74,8 +74,9 @@ pub struct Stored {
     pub partition: u32,
     /// Its position in the partition.
     pub offset: Offset,
-    /// When the log took it, in milliseconds since 1970 by the log's clock; never decreases
-    /// within a partition.
+    /// When the log took it, in milliseconds since 1970 by the log's clock. Never decreases within a
+    /// partition while one machine writes it; where another takes over, it may step back by the
+    /// difference of their clocks, which the fold bounds.
     pub append_time_ms: i64,
     /// One sealed [`envelope`](crate::envelope), exactly as it was appended.
     pub bytes: Bytes,
@@ -149,6 +150,12 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// The next offset to be written, counting durable records only.
     fn end(&self, topic: Topic, partition: u32) -> Result<Offset, ReadError>;
+
+    /// The same as the authority over the log says, which may be ahead of what this handle has
+    /// heard of. May block for a round trip.
+    fn latest(&self, topic: Topic, partition: u32) -> Result<Offset, ReadError> {
+        self.end(topic, partition)
+    }
 
     /// Registers `waker`, called whenever a topic's end may have moved. Calls may be coalesced.
     /// Kept for the log's life.

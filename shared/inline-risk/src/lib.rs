@@ -1,8 +1,14 @@
 //! Risk on the path of a request: limits per device and address, and decisions from verdicts and counts that are here.
+//! Each process follows the folded ledger, the signals and the verdicts itself, and counts in its sled projection; the
+//! risk-scorer's process publishes verdicts too.
 //!
-//! Architecture invariant: nothing here waits for anything; what is not known is said (`degraded`, `missing`).
+//! Architecture invariant: no decision waits for anything; what is not known is said (`degraded`, `missing`). The ledger's
+//! fold never reads a verdict: what is here is advisory and can be rebuilt.
 
 mod limiter;
+mod scorer;
+mod signals;
+mod store;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -15,6 +21,9 @@ use serde::{Deserialize, Serialize};
 
 pub use limiter::Limited;
 use limiter::Limiter;
+pub use risk::VelocityRules;
+pub use scorer::{Opened, Part, Scorer, ScorerHandle, StartError};
+pub use signals::{Beat, Signal, SignalKind, Signals, beat_of, beat_record};
 
 /// Limits per end user, and how old knowledge may be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,15 +8,16 @@ use std::path::{Path, PathBuf};
 use coupon::id::{SHARDS, Sequence, Shard};
 use coupon::state::{Key, Row};
 use coupon::terms::Millis;
-use event_log::Offset;
+use event_log::{EventLog, Offset, ReadError, Stored, Topic};
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{FORMAT, SEMANTICS};
+use crate::codec::{FORMAT, known_semantics};
 use crate::ledger::Ledger;
-use crate::shard::{CHUNK, Dirty, PositionChunk};
+use crate::shard::{CHUNK, Dirty, PositionChunk, ShardState};
+use xxhash_rust::xxh3::xxh3_128;
 
 /// The layout of what stands here; another one is wiped.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// What a flush writes, all or nothing.
 pub struct Image {
@@ -32,18 +33,102 @@ pub struct Image {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
     layout: u32,
+    /// How far each partition is folded.
+    pub reached: Vec<Reached>,
+    /// Each shard.
+    pub shards: Vec<ShardMeta>,
+}
+
+/// How far a partition is folded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// The next offset.
+    pub next: Offset,
+    /// Of the record before it: a log in which that is another one, or gone, is not the log that was folded.
+    pub mark: u128,
+}
+
+impl Reached {
+    /// After a record.
+    pub fn after(stored: &Stored) -> Self {
+        let mut bytes = stored.append_time_ms.to_le_bytes().to_vec();
+        bytes.extend_from_slice(&stored.bytes);
+        Self { next: stored.offset + 1, mark: xxh3_128(&bytes) }
+    }
+
+    /// Whether the log still has the record up to which it was folded.
+    pub fn stands_in(&self, log: &dyn EventLog, partition: u32) -> Result<bool, ReadError> {
+        if self.next == 0 {
+            return Ok(true);
+        }
+        if self.next > log.end(Topic::Ledger, partition)? {
+            return Ok(false);
+        }
+        match log.read(Topic::Ledger, partition, self.next - 1, 1) {
+            Ok(records) => Ok(records.first().is_some_and(|stored| Self::after(stored) == *self)),
+            // Damage stops the partition where it is met again, and says so.
+            Err(ReadError::Damaged { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What stands of a shard beside its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardMeta {
+    sequence: Sequence,
+    time: Millis,
+    hash: u128,
     semantics: u16,
-    /// The next offset of each partition.
-    pub next: Vec<Offset>,
-    /// Sequence, time and hash of each shard.
-    pub shards: Vec<(Sequence, Millis, u128)>,
+    sealed: bool,
+}
+
+impl ShardMeta {
+    fn of(shard: &ShardState) -> Self {
+        let ShardState { sequence, time, semantics, sealed, .. } = *shard;
+        Self { sequence, time, hash: shard.state_hash(), semantics, sealed }
+    }
+
+    /// Puts it in place beside rows and positions, and checks them.
+    fn restore(&self, shard: &mut ShardState) -> Result<(), DiskError> {
+        shard.sequence = self.sequence;
+        shard.time = self.time;
+        shard.semantics = self.semantics;
+        shard.sealed = self.sealed;
+        if self.semantics > known_semantics() {
+            return Err(damaged("folded by rules that this release does not know"));
+        }
+        let placed = shard.positions().get(self.sequence).is_some() || self.sequence == 0;
+        if shard.state_hash() != self.hash || !placed || shard.positions().get(self.sequence + 1).is_some() {
+            return Err(damaged("a shard's hash does not hold"));
+        }
+        Ok(())
+    }
 }
 
 impl Meta {
-    /// Of a ledger that is folded up to these offsets.
-    pub fn of(ledger: &Ledger, next: Vec<Offset>) -> Self {
-        let shards = ledger.shards().map(|shard| (shard.sequence, shard.time, shard.state_hash())).collect();
-        Self { layout: LAYOUT, semantics: SEMANTICS, next, shards }
+    /// Of a ledger that is folded so far.
+    pub fn of(ledger: &Ledger, reached: Vec<Reached>) -> Self {
+        Self { layout: LAYOUT, reached, shards: ledger.shards().map(ShardMeta::of).collect() }
+    }
+
+    /// Whether it is of this layout, for so many partitions.
+    pub(crate) fn fits(&self, partitions: usize) -> bool {
+        self.layout == LAYOUT && self.reached.len() == partitions && self.shards.len() == usize::from(SHARDS)
+    }
+
+    /// How many records are folded.
+    pub fn records(&self) -> u64 {
+        self.reached.iter().map(|reached| reached.next).sum()
+    }
+
+    /// Puts it in place in a ledger whose rows and positions are, and checks all.
+    pub(crate) fn restore(&self, ledger: &mut Ledger) -> Result<(), DiskError> {
+        for (n, meta) in self.shards.iter().enumerate() {
+            meta.restore(ledger.shard_mut(Shard(n as u8)))?;
+        }
+        ledger.restored();
+        Ok(())
     }
 }
 
@@ -71,7 +156,12 @@ impl From<sled::Error> for DiskError {
 
 impl Disk {
     /// Opens what stands in a folder and reads the ledger back; damage is wiped, and an empty ledger given.
-    pub fn open(folder: &Path, partitions: usize) -> Result<(Self, Ledger, Vec<Offset>), DiskError> {
+    pub fn open(folder: &Path, partitions: usize) -> Result<(Self, Ledger, Vec<Reached>), DiskError> {
+        if marker(folder).exists() {
+            tracing::warn!(folder = %folder.display(), "projection was found to be wrong, folding the log anew");
+            let _ = std::fs::remove_dir_all(folder);
+            std::fs::remove_file(marker(folder)).map_err(|error| DiskError::Sled(error.to_string()))?;
+        }
         match Self::read_back(folder.to_owned(), partitions) {
             Ok(Some(found)) => return Ok(found),
             Ok(None) => {}
@@ -83,10 +173,10 @@ impl Disk {
             std::fs::remove_dir_all(folder).map_err(|error| DiskError::Sled(error.to_string()))?;
         }
         let database = open_sled(folder)?;
-        Ok((Self { database }, Ledger::new(), vec![0; partitions]))
+        Ok((Self { database }, Ledger::new(), vec![Reached::default(); partitions]))
     }
 
-    fn read_back(folder: PathBuf, partitions: usize) -> Result<Option<(Self, Ledger, Vec<Offset>)>, DiskError> {
+    fn read_back(folder: PathBuf, partitions: usize) -> Result<Option<(Self, Ledger, Vec<Reached>)>, DiskError> {
         let work = std::thread::Builder::new().name("sled-open".into()).spawn(move || {
             let disk = Self { database: open_sled(&folder)? };
             let found = disk.read(partitions)?;
@@ -99,13 +189,13 @@ impl Disk {
         }
     }
 
-    fn read(&self, partitions: usize) -> Result<Option<(Ledger, Vec<Offset>)>, DiskError> {
+    fn read(&self, partitions: usize) -> Result<Option<(Ledger, Vec<Reached>)>, DiskError> {
         let Some(bytes) = self.database.get(b"m")? else {
             // Nothing was flushed yet, or all of it is lost.
             return if self.database.is_empty() { Ok(None) } else { Err(damaged("no position")) };
         };
         let meta: Meta = decode(&bytes)?;
-        if meta.layout != LAYOUT || meta.semantics != SEMANTICS || meta.next.len() != partitions {
+        if !meta.fits(partitions) {
             return Err(damaged("written by another release or for another layout of the log"));
         }
         let mut ledger = Ledger::new();
@@ -119,17 +209,15 @@ impl Disk {
             let shard = Shard(*key.get(1).ok_or_else(|| damaged("a position without a shard"))?);
             ledger.shard_mut(shard).positions_mut().restore(decode(&chunk)?);
         }
-        for (n, (sequence, time, hash)) in meta.shards.iter().enumerate() {
-            let shard = ledger.shard_mut(Shard(n as u8));
-            shard.sequence = *sequence;
-            shard.time = *time;
-            let placed = shard.positions().get(*sequence).is_some() || *sequence == 0;
-            if shard.state_hash() != *hash || !placed || shard.positions().get(*sequence + 1).is_some() {
-                return Err(damaged("a shard's hash does not hold"));
-            }
-        }
-        ledger.restored();
-        Ok(Some((ledger, meta.next)))
+        meta.restore(&mut ledger)?;
+        Ok(Some((ledger, meta.reached)))
+    }
+
+    /// Throws away everything.
+    pub fn clear(&self) -> Result<(), DiskError> {
+        self.database.clear()?;
+        self.database.flush()?;
+        Ok(())
     }
 
     /// Writes an image and waits until it is durable.
@@ -156,8 +244,17 @@ impl Disk {
     }
 }
 
+fn marker(folder: &Path) -> PathBuf {
+    folder.with_extension("wrong")
+}
+
+/// Has a projection thrown away at its next opening.
+pub(crate) fn discard(folder: &Path) -> std::io::Result<()> {
+    std::fs::write(marker(folder), [])
+}
+
 /// What changed since the last flush, which stood at `flushed`.
-pub fn image(ledger: &mut Ledger, next: Vec<Offset>, flushed: &mut [Sequence]) -> Image {
+pub fn image(ledger: &mut Ledger, reached: Vec<Reached>, flushed: &mut [Sequence]) -> Image {
     let mut rows = Dirty::default();
     let mut chunks = Vec::new();
     for n in 0..SHARDS {
@@ -175,7 +272,7 @@ pub fn image(ledger: &mut Ledger, next: Vec<Offset>, flushed: &mut [Sequence]) -
             flushed[usize::from(n)] = shard.sequence;
         }
     }
-    Image { rows, chunks, meta: Meta::of(ledger, next) }
+    Image { rows, chunks, meta: Meta::of(ledger, reached) }
 }
 
 fn open_sled(folder: &Path) -> Result<sled::Db, DiskError> {

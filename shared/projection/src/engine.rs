@@ -14,12 +14,13 @@ use coupon::record::{Cancel, Entity, Entry, Fence, Fences, Guard, GuardKind, Ori
 use coupon::rejection::Refusal;
 use coupon::state::{Done, RequestOutcome, live_request};
 use coupon::terms::Millis;
-use event_log::envelope::Realm;
+use event_log::envelope::{Header, Realm};
 use event_log::{Offset, Stored, Topic};
 use rustc_hash::FxHashMap;
 
-use crate::codec::{self, Decoded};
-use crate::ledger::{Due, Ledger};
+use crate::codec::{self, Control, Decoded};
+use crate::disk::Reached;
+use crate::ledger::{Due, Ledger, Newer};
 use crate::overlay::{Overlay, Speculating, Speculative};
 
 mod settle;
@@ -84,6 +85,8 @@ pub enum Answer {
     Overloaded,
     /// The partition is damaged; nothing happened.
     Stopped,
+    /// The log takes nothing now; nothing happened.
+    Away,
     /// There was nothing to do.
     Nothing,
 }
@@ -134,6 +137,8 @@ struct Attempt {
 #[derive(Default)]
 struct Lane {
     overlay: Overlay,
+    /// What is under way has to be folded onto the overlay anew before anything rests on it.
+    stale: bool,
     pending: BTreeSet<u64>,
     /// Refusals whose fence goes out with the next batch.
     fences: Vec<(Fence, Attempt)>,
@@ -150,6 +155,33 @@ pub struct Follow {
     pub next: Offset,
     /// Why it stopped.
     pub stopped: Option<String>,
+    /// As it was when it began.
+    begun: Reached,
+    /// The last record that was folded since.
+    last: Option<Stored>,
+}
+
+impl Follow {
+    /// From where it was folded before.
+    pub fn from(reached: Reached) -> Self {
+        Self { next: reached.next, begun: reached, ..Self::default() }
+    }
+
+    /// How far it is folded.
+    pub fn reached(&self) -> Reached {
+        self.last.as_ref().map_or(self.begun, Reached::after)
+    }
+}
+
+/// Somebody else's state had another hash than this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Of which shard.
+    pub shard: Shard,
+    /// After which record.
+    pub sequence: Sequence,
+    /// The hash here.
+    pub own: u128,
 }
 
 /// The owner of all shards, as a state machine.
@@ -173,6 +205,12 @@ pub struct Engine {
     follow: Vec<Follow>,
     folded: Vec<crate::feed::Folded>,
     feed: bool,
+    /// Whether hashes are told to others.
+    checkpoints: bool,
+    /// Whether what is due by the clock is proposed here.
+    ticks: bool,
+    differences: Vec<Difference>,
+    outdated: Option<Newer>,
 }
 
 impl Engine {
@@ -193,7 +231,31 @@ impl Engine {
             follow,
             folded: Vec::new(),
             feed,
+            checkpoints: false,
+            ticks: true,
+            differences: Vec::new(),
+            outdated: None,
         }
+    }
+
+    /// Tells others from now on what the hashes of the state are, so that one who differs finds out.
+    pub fn tell_hashes(&mut self) {
+        self.checkpoints = true;
+    }
+
+    /// Proposes nothing of its own: others do what is due by the clock.
+    pub fn only_follow(&mut self) {
+        self.ticks = false;
+    }
+
+    /// The log has switched to rules that this release does not know: it must end, and say so.
+    pub fn outdated(&self) -> Option<Newer> {
+        self.outdated
+    }
+
+    /// Hashes of others that are not the own ones, since this was last called.
+    pub fn take_differences(&mut self) -> Vec<Difference> {
+        std::mem::take(&mut self.differences)
     }
 
     /// Where each partition stands.
@@ -282,6 +344,7 @@ impl Engine {
     }
 
     fn decide(&mut self, attempt: Attempt, shard: Shard, now: Millis) {
+        self.refresh(shard, now);
         let submission = &attempt.submission;
         if submission.request.is_some() && self.wall >= submission.deadline {
             // Whoever was told by when it is decided was told the truth: nothing is proposed any more.
@@ -398,8 +461,10 @@ impl Engine {
     }
 
     fn propose(&mut self, entry: Entry, shard: Shard, now: Millis, deadline: Millis, waits: Waits) {
+        self.refresh(shard, now);
         let number = entry.origin().number;
-        let bytes = codec::encode(&entry, shard, Realm::Live, None);
+        let semantics = self.ledger.shard(shard).semantics;
+        let bytes = codec::encode(&entry, shard, semantics, Realm::Live, None);
         let entry = Arc::new(entry);
         let (expected, wrote) = self.speculate(&entry, shard, now, number);
         let partition = self.partition(shard);
@@ -418,7 +483,7 @@ impl Engine {
         now: Millis,
         proposal: u64,
     ) -> ((Sequence, Outcome), Vec<coupon::state::Key>) {
-        let rules = self.ledger.rules();
+        let rules = self.ledger.rules_of(shard);
         let overlay = &mut self.lanes[usize::from(shard.0)].overlay;
         overlay.depth += 1;
         let base = self.ledger.shard(shard);
@@ -433,7 +498,7 @@ impl Engine {
     pub fn propose_due(&mut self, wall: Millis) {
         self.wall = wall;
         // What is due beyond that has its turn when these are folded, and leaves room for what callers ask for.
-        while self.pending.len() < MAX_PENDING / 2 {
+        while self.ticks && self.pending.len() < MAX_PENDING / 2 {
             let Some(due) = self.ledger.take_due(wall) else { return };
             let (merchant, command) = match due {
                 Due::Lock(merchant, lock) => (merchant, Command::ExpireLock(lock)),
@@ -444,6 +509,7 @@ impl Engine {
                 continue;
             }
             let now = self.now(shard, wall);
+            self.refresh(shard, now);
             let view =
                 Speculative { base: self.ledger.shard(shard), overlay: &self.lanes[usize::from(shard.0)].overlay };
             match decide(Scene { view: &view, merchant, now }, &command) {
@@ -490,30 +556,84 @@ impl Engine {
             .front()
             .copied()
             .filter(|number| self.pending.get(number).is_some_and(|pending| pending.bytes == stored.bytes));
-        let (shard, entry, original_time) = match own {
+        let read = match own {
             Some(number) => {
                 self.order[partition].pop_front();
                 let pending = &self.pending[&number];
-                (pending.shard, Some(pending.entry.clone()), None)
+                Ok((header_of(pending.shard), Some(pending.entry.clone()), None))
             }
-            None => match codec::decode(&stored.bytes) {
-                Ok((header, Decoded::Entry(entry))) => {
-                    (Shard(header.shard), Some(Arc::new(*entry)), header.original_time_ms)
-                }
-                Ok((header, Decoded::Foreign)) => (Shard(header.shard), None, header.original_time_ms),
-                Err(damage) => return self.stop(partition, format!("offset {}: {damage}", stored.offset)),
-            },
+            None => codec::decode(&stored.bytes).map(|(header, decoded)| match decoded {
+                Decoded::Entry(entry) => (header, Some(Arc::new(*entry)), None),
+                Decoded::Control(control) => (header, None, Some(control)),
+                Decoded::Foreign => (header, None, None),
+            }),
         };
-        self.follow[partition].next = stored.offset + 1;
-        let time = original_time.unwrap_or(stored.append_time_ms);
-        let (at, outcome) = self.ledger.fold(shard, entry.as_deref(), stored.offset, time);
+        let (header, entry, control) = match read {
+            Ok(read) => read,
+            Err(damage) => return self.stop(partition, format!("offset {}: {damage}", stored.offset)),
+        };
+        let shard = Shard(header.shard);
+        let (at, outcome) = match self.ledger.take_entry(&header, entry.as_deref(), control, stored) {
+            Ok(folded) => folded,
+            Err(newer) => {
+                self.outdated.get_or_insert(newer);
+                return self.stop(partition, newer.to_string());
+            }
+        };
+        let follow = &mut self.follow[partition];
+        follow.next = stored.offset + 1;
+        follow.last = Some(stored.clone());
         crate::metrics::folded(outcome);
+        if let Some(Control::HashCheckpoint(sequence, hash)) = control {
+            self.compare(shard, sequence, hash);
+        }
         let number = entry.as_ref().map(|entry| entry.origin()).filter(|o| o.instance == self.instance);
         if let (Some(entry), true) = (&entry, self.feed) {
             self.folded.push(crate::feed::Folded { at, entry: entry.clone(), outcome });
         }
+        if number.is_some() {
+            self.tell_hash(at);
+        }
         self.settle(shard, number.map(|origin| origin.number), at, outcome, wall);
     }
+
+    /// Whose record stands at a checkpoint tells the hash there: one instance, and not each.
+    fn tell_hash(&mut self, at: At) {
+        let state = self.ledger.shard(at.shard);
+        let Some(hash) = state.hash_at(at.sequence).filter(|_| self.checkpoints) else { return };
+        self.control(Control::HashCheckpoint(at.sequence, hash), at.shard);
+    }
+
+    /// Says what the hash is here, where another says otherwise: so that the other finds out.
+    pub fn contradict(&mut self, difference: Difference) {
+        self.control(Control::HashCheckpoint(difference.sequence, difference.own), difference.shard);
+    }
+
+    /// Nobody waits for it, and nothing rests on it.
+    fn control(&mut self, control: Control, shard: Shard) {
+        let bytes = codec::encode_control(control, shard, self.ledger.shard(shard).semantics);
+        let partition = self.partition(shard) as u32;
+        self.out.push(event_log::Entry { topic: Topic::Ledger, partition, bytes });
+    }
+
+    fn compare(&mut self, shard: Shard, sequence: Sequence, hash: u128) {
+        let own = self.ledger.shard(shard).hash_at(sequence);
+        crate::metrics::CHECKPOINTS
+            .with_label_values(&[match own {
+                Some(own) if own == hash => "equal",
+                Some(_) => "different",
+                None => "unknown",
+            }])
+            .inc();
+        if let Some(own) = own.filter(|own| *own != hash) {
+            self.differences.push(Difference { shard, sequence, own });
+        }
+    }
+}
+
+/// Of an own record, as far as the fold looks at it.
+fn header_of(shard: Shard) -> Header {
+    Header { realm: Realm::Live, record_type: 0, semantics: 0, shard: shard.0, original_time_ms: None }
 }
 
 /// Whether a void record's request is decided again: a fenced one is not, its caller has that refusal.

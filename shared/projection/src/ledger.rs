@@ -8,8 +8,10 @@ use coupon::id::{MerchantId, SHARDS, Shard};
 use coupon::record::Entry;
 use coupon::state::{Key, Row, View};
 use coupon::terms::Millis;
-use event_log::Offset;
+use event_log::envelope::Header;
+use event_log::{Offset, Stored};
 
+use crate::codec::{Control, Decoded, known_semantics};
 use crate::index::Index;
 use crate::shard::ShardState;
 
@@ -24,6 +26,21 @@ pub enum Due {
 
 /// Called with merchants', keys' and imported codes' rows as they change.
 pub type Watcher = Box<dyn FnMut(&Key, &Row) + Send>;
+
+/// The log switched to rules that this release does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the log has switched to the fold's rules number {number} (shard {}), and this release knows them up to {} only: \
+     start a newer release",
+    shard.0,
+    known_semantics()
+)]
+pub struct Newer {
+    /// Where.
+    pub shard: Shard,
+    /// To which.
+    pub number: u16,
+}
 
 /// The folded ledger.
 pub struct Ledger {
@@ -61,9 +78,9 @@ impl Ledger {
         Self { rules, ..Self::new() }
     }
 
-    /// By which rules it folds.
-    pub fn rules(&self) -> Rules {
-        self.rules
+    /// By which rules a shard is folded now.
+    pub fn rules_of(&self, shard: Shard) -> Rules {
+        Rules { semantics: self.shard(shard).semantics, ..self.rules }
     }
 
     /// Tells `watcher` of every merchant, key and imported code, now and as they change.
@@ -111,9 +128,45 @@ impl Ledger {
         self.requests
     }
 
+    /// Folds the next record of a partition, as it was read.
+    pub fn take(&mut self, header: &Header, decoded: &Decoded, stored: &Stored) -> Result<(At, Outcome), Newer> {
+        let entry = match decoded {
+            Decoded::Entry(entry) => Some(&**entry),
+            Decoded::Foreign | Decoded::Control(_) => None,
+        };
+        let control = match decoded {
+            Decoded::Control(control) => Some(*control),
+            Decoded::Entry(_) | Decoded::Foreign => None,
+        };
+        self.take_entry(header, entry, control, stored)
+    }
+
+    /// The same of one whose entry is known already.
+    pub(crate) fn take_entry(
+        &mut self,
+        header: &Header,
+        entry: Option<&Entry>,
+        control: Option<Control>,
+        stored: &Stored,
+    ) -> Result<(At, Outcome), Newer> {
+        let shard = Shard(header.shard);
+        let state = &mut self.shards[usize::from(shard.0)];
+        let original = header.original_time_ms.filter(|_| !state.sealed);
+        if let Some(Control::SemanticsActivated(number)) = control
+            && number == state.semantics + 1
+        {
+            if number > known_semantics() {
+                return Err(Newer { shard, number });
+            }
+            state.semantics = number;
+        }
+        state.sealed |= original.is_none();
+        Ok(self.fold(shard, entry, stored.offset, original.unwrap_or(stored.append_time_ms)))
+    }
+
     /// Folds the next record of a shard; a foreign one (`None`) counts and does nothing.
     pub fn fold(&mut self, shard: Shard, entry: Option<&Entry>, offset: Offset, append_time: Millis) -> (At, Outcome) {
-        let rules = self.rules;
+        let rules = self.rules_of(shard);
         let state = &mut self.shards[usize::from(shard.0)];
         let proposed_at = entry.map(Entry::proposed_at);
         let at = At { shard, sequence: state.sequence + 1, time: record_time(state.time, append_time, proposed_at) };
@@ -126,6 +179,7 @@ impl Ledger {
         state.sequence = at.sequence;
         state.time = at.time;
         state.positions_mut().push(offset, at.time);
+        state.checkpoint();
         for (key, before) in state.take_changes() {
             let Some(row) = state.get(&key) else { continue };
             self.index.changed(&key, before.as_ref(), row);

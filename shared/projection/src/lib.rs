@@ -13,4 +13,5 @@ pub mod ledger;
 pub mod metrics;
 pub mod overlay;
 pub mod owner;
+pub mod refold;
 pub mod shard;

@@ -34,6 +34,12 @@ pub static STOPPED: LazyLock<IntGauge> = LazyLock::new(|| {
         .expect(DEFINED_ONCE)
 });
 
+/// Hashes that others told, compared with the own ones.
+pub static CHECKPOINTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!("counterfoil_hash_checkpoints_total", "Hashes told by instances, compared", &["result"])
+        .expect(DEFINED_ONCE)
+});
+
 thread_local! {
     static APPLIED: prometheus::core::GenericCounter<prometheus::core::AtomicU64> =
         FOLDED.with_label_values(&["applied"]);

@@ -1,6 +1,6 @@
 //! The folded state of one shard: rows, sequence, time, hash, and where each record stands in the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use coupon::id::{Sequence, Shard};
 use coupon::record::RequestKey;
@@ -24,7 +24,13 @@ pub struct ShardState {
     pub sequence: Sequence,
     /// Of the last folded record.
     pub time: Millis,
+    /// By which rules it is folded.
+    pub semantics: u16,
+    /// Nothing is copied into it any more: times that records bring with them are not honoured.
+    pub sealed: bool,
     hash: u128,
+    /// What the hash was at some sequences, to be compared with what others say.
+    checkpoints: VecDeque<(Sequence, u128)>,
     /// Keys by the stamp under which they will be forgotten.
     requests: BTreeMap<u32, Vec<RequestKey>>,
     live_requests: usize,
@@ -32,6 +38,11 @@ pub struct ShardState {
     dirty: Dirty,
     changes: Vec<(Key, Option<Row>)>,
 }
+
+/// Hashes are compared at every so many records of a shard.
+const CHECKPOINT_EVERY: Sequence = 1_024;
+/// How many of these are remembered.
+const CHECKPOINTS: usize = 64;
 
 /// Where the records of a shard stand in its partition, and their times.
 #[derive(Debug, Default)]
@@ -96,7 +107,10 @@ impl ShardState {
             rows: FxHashMap::default(),
             sequence: 0,
             time: 0,
+            semantics: 1,
+            sealed: false,
             hash: 0,
+            checkpoints: VecDeque::new(),
             requests: BTreeMap::new(),
             live_requests: 0,
             positions: Positions::default(),
@@ -117,6 +131,23 @@ impl ShardState {
         head[..8].copy_from_slice(&self.sequence.to_le_bytes());
         head[8..].copy_from_slice(&self.time.to_le_bytes());
         self.hash.wrapping_add(xxh3_128(&head))
+    }
+
+    /// Notes the hash at every so many records; whether this was one of them.
+    pub(crate) fn checkpoint(&mut self) -> bool {
+        if !self.sequence.is_multiple_of(CHECKPOINT_EVERY) {
+            return false;
+        }
+        if self.checkpoints.len() == CHECKPOINTS {
+            self.checkpoints.pop_front();
+        }
+        self.checkpoints.push_back((self.sequence, self.state_hash()));
+        true
+    }
+
+    /// What the hash was after a record, where that is remembered.
+    pub fn hash_at(&self, sequence: Sequence) -> Option<u128> {
+        self.checkpoints.iter().find(|(at, _)| *at == sequence).map(|(_, hash)| *hash)
     }
 
     /// How many rows there are.

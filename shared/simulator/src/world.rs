@@ -260,10 +260,8 @@ impl World {
             for stored in stored {
                 *next = stored.offset + 1;
                 let (header, decoded) = codec::decode(&stored.bytes).expect("nothing damages this log");
+                let (at, outcome) = self.observer.take(&header, &decoded, &stored).expect("no newer rules");
                 let Decoded::Entry(entry) = decoded else { continue };
-                let shard = coupon::id::Shard(header.shard);
-                let time = header.original_time_ms.unwrap_or(stored.append_time_ms);
-                let (at, outcome) = self.observer.fold(shard, Some(&entry), stored.offset, time);
                 self.judge.record(at, &entry, outcome, &self.observer);
             }
         }
@@ -314,10 +312,8 @@ impl World {
         let mut ledger = Ledger::without(self.setup.rules);
         for partition in 0..self.setup.partitions {
             for stored in self.log.read(Topic::Ledger, partition, 0, usize::MAX).expect("nothing damages this log") {
-                if let Ok((header, Decoded::Entry(entry))) = codec::decode(&stored.bytes) {
-                    let shard = coupon::id::Shard(header.shard);
-                    ledger.fold(shard, Some(&entry), stored.offset, stored.append_time_ms);
-                }
+                let (header, decoded) = codec::decode(&stored.bytes).expect("nothing damages this log");
+                ledger.take(&header, &decoded, &stored).expect("no newer rules");
             }
         }
         let same = ledger.shards().zip(self.observer.shards()).all(|(a, b)| a.state_hash() == b.state_hash());

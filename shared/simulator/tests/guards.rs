@@ -6,7 +6,7 @@ use simulator::judge::Violation;
 use simulator::run::{Report, STEPS, general, keys};
 
 fn violations(run: impl FnOnce(Rules) -> Report + std::panic::UnwindSafe, kind: GuardKind) -> Vec<Violation> {
-    let rules = Rules { without: Some(kind) };
+    let rules = Rules { without: Some(kind), ..Rules::default() };
     // Without its guards a fold may count below zero, which ends it in a debug build. That proves less than a
     // violation, so it does not count as one.
     std::panic::catch_unwind(|| run(rules).violations).unwrap_or_default()

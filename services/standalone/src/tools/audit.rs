@@ -13,7 +13,7 @@ use projection::ledger::Ledger;
 use serde_json::json;
 
 use super::{fold_all, open_log, print};
-use crate::Failure;
+use host::Failure;
 
 /// A broken invariant, with where it broke.
 struct Broken {

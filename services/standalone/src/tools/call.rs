@@ -7,9 +7,9 @@ use http_api::client::{Client, Credentials};
 use serde::Deserialize;
 
 use super::print;
-use crate::Failure;
-use crate::keys::platform_key_file;
-use crate::serve::ADDRESS_FILE;
+use host::ADDRESS_FILE;
+use host::Failure;
+use host::keys::platform_key_file;
 
 /// What is asked for.
 pub(crate) struct Call {

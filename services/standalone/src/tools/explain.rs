@@ -19,9 +19,9 @@ use projection::ledger::Ledger;
 use serde_json::Value;
 
 use super::{fold_all, open_log, print};
-use crate::Failure;
-use crate::config::Config;
-use crate::keys;
+use host::Failure;
+use host::config::Config;
+use host::keys;
 
 pub(crate) fn run(config: &Config, data_dir: &Path, coupon: &str) -> Result<ExitCode, Failure> {
     let log = open_log(data_dir)?;

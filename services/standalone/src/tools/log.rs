@@ -7,12 +7,12 @@ use coupon::fold::{At, Outcome};
 use coupon::id::LedgerRef;
 use event_log::{EventLog, Stored, Topic};
 use http_api::time::format_ms;
-use projection::codec::{Decoded, decode};
+use projection::codec::{Control, Decoded, decode};
 use projection::ledger::Ledger;
 use serde_json::{Value, json};
 
 use super::{fold_one, open_log, print, records};
-use crate::Failure;
+use host::Failure;
 
 pub(crate) fn run(data_dir: &Path, partition: Option<u32>, from: u64, limit: u64) -> Result<ExitCode, Failure> {
     let log = open_log(data_dir)?;
@@ -57,6 +57,18 @@ fn line(stored: &Stored, folded: Option<(At, Outcome)>) -> Value {
             line["type"] = header.record_type.into();
             line["semantics"] = header.semantics.into();
             line["record"] = serde_json::to_value(&*entry).unwrap_or_default();
+        }
+        Ok((header, Decoded::Control(control))) => {
+            line["shard"] = header.shard.into();
+            line["type"] = header.record_type.into();
+            line["semantics"] = header.semantics.into();
+            line["control"] = match control {
+                Control::CopySealed => json!({"copy_sealed": true}),
+                Control::HashCheckpoint(sequence, hash) => {
+                    json!({"hash_checkpoint": {"sequence": sequence, "hash": format!("{hash:032x}")}})
+                }
+                Control::SemanticsActivated(number) => json!({"semantics_activated": number}),
+            };
         }
         Ok((header, Decoded::Foreign)) => line["foreign_type"] = header.record_type.into(),
         Err(damage) => line["damaged"] = damage.to_string().into(),

@@ -6,30 +6,23 @@ pub(crate) mod explain;
 pub(crate) mod log;
 pub(crate) mod rebuild;
 
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use coupon::fold::{At, Outcome};
-use coupon::id::Shard;
 use coupon::record::Entry;
 use event_log::{EventLog, ReadError, Stored, Topic};
 use event_log_sqlite::SqliteLog;
+pub(crate) use host::print::line as print;
 use projection::codec::{Decoded, decode};
+use projection::disk::Reached;
 use projection::ledger::Ledger;
 
-use crate::Failure;
 use crate::serve::LOG_FILE;
+use host::Failure;
 
 /// Records read at once.
 const AT_ONCE: usize = 4_096;
-
-/// A line of what was asked for, on the standard output. Nobody reading it any more is no failure.
-pub(crate) fn print(line: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}");
-    let _ = out.flush();
-}
 
 /// The log of a data directory, to be read only; also while a server writes it.
 pub(crate) fn open_log(data_dir: &Path) -> Result<Arc<SqliteLog>, Failure> {
@@ -64,9 +57,9 @@ pub(crate) fn fold_all(
 ) -> Folded {
     let mut folded = Folded::default();
     for partition in 0..log.partitions(Topic::Ledger) {
-        let mut next = 0;
+        let mut reached = Reached::default();
         let read = records(log, partition, 0, |stored| {
-            next = stored.offset + 1;
+            reached = Reached::after(stored);
             folded.records += 1;
             if let Some((at, entry, outcome)) = fold_one(ledger, stored) {
                 each(at, entry.as_ref(), outcome);
@@ -77,7 +70,7 @@ pub(crate) fn fold_all(
         if let Err(error) = read {
             folded.damaged.push(error.to_string());
         }
-        folded.next.push(next);
+        folded.reached.push(reached);
     }
     folded
 }
@@ -87,8 +80,8 @@ pub(crate) fn fold_all(
 pub(crate) struct Folded {
     /// Records that were read.
     pub(crate) records: u64,
-    /// The next offset of each partition.
-    pub(crate) next: Vec<u64>,
+    /// How far each partition is folded.
+    pub(crate) reached: Vec<Reached>,
     /// What could not be read.
     pub(crate) damaged: Vec<String>,
 }
@@ -96,11 +89,10 @@ pub(crate) struct Folded {
 /// Folds one record; `None` for one that does not open.
 pub(crate) fn fold_one(ledger: &mut Ledger, stored: &Stored) -> Option<(At, Option<Entry>, Outcome)> {
     let (header, decoded) = decode(&stored.bytes).ok()?;
+    let (at, outcome) = ledger.take(&header, &decoded, stored).ok()?;
     let entry = match decoded {
         Decoded::Entry(entry) => Some(*entry),
-        Decoded::Foreign => None,
+        Decoded::Foreign | Decoded::Control(_) => None,
     };
-    let time = header.original_time_ms.unwrap_or(stored.append_time_ms);
-    let (at, outcome) = ledger.fold(Shard(header.shard), entry.as_ref(), stored.offset, time);
     Some((at, entry, outcome))
 }

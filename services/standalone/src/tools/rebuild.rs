@@ -9,8 +9,9 @@ use projection::disk::{self, Disk};
 use projection::ledger::Ledger;
 
 use super::{fold_all, fold_one, open_log, print, records};
-use crate::Failure;
-use crate::serve::{ADDRESS_FILE, LEDGER_FOLDER};
+use host::ADDRESS_FILE;
+use host::Failure;
+use host::parts::LEDGER_FOLDER;
 
 pub(crate) fn run(data_dir: &Path, verify: bool) -> Result<ExitCode, Failure> {
     if data_dir.join(ADDRESS_FILE).exists() && is_served(data_dir) {
@@ -36,7 +37,7 @@ pub(crate) fn run(data_dir: &Path, verify: bool) -> Result<ExitCode, Failure> {
     }
     let (disk, _, _) = Disk::open(&folder, partitions)?;
     let mut flushed = vec![0; 256];
-    disk.write(&disk::image(&mut fresh, folded.next, &mut flushed))?;
+    disk.write(&disk::image(&mut fresh, folded.reached, &mut flushed))?;
     print("the projection was written anew");
     Ok(if folded.damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -56,11 +57,11 @@ fn compare(
     sound: bool,
 ) -> Result<ExitCode, Failure> {
     let existed = folder.exists();
-    let (_disk, mut live, next) = Disk::open(folder, partitions)?;
+    let (_disk, mut live, reached) = Disk::open(folder, partitions)?;
     let from_disk: u64 = live.shards().map(|shard| shard.sequence).sum();
-    for (partition, next) in next.into_iter().enumerate() {
+    for (partition, reached) in reached.into_iter().enumerate() {
         // Damage was reported already; what is before it counts.
-        let _ = records(log, partition as u32, next, |stored| {
+        let _ = records(log, partition as u32, reached.next, |stored| {
             fold_one(&mut live, stored);
         });
     }

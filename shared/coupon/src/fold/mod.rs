@@ -50,11 +50,26 @@ pub enum Outcome {
     Noted,
 }
 
-/// Which guards are looked at: all, but where a test shows what each is for.
-#[derive(Clone, Copy, Debug, Default)]
+/// The newest rules of the fold that this release knows. They change only at a recorded switch, so that what was
+/// folded before keeps its meaning.
+///
+/// Rules number 2 are carried by test builds only: they keep the first refusal of a key where the first rules keep the
+/// last. With them, switches between releases are exercised.
+pub const SEMANTICS: u16 = if cfg!(feature = "semantics-2") { 2 } else { 1 };
+
+/// By which rules a shard is folded.
+#[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// The kind that is not looked at.
+    /// The kind of guard that is not looked at: none, but where a test shows what each is for.
     pub without: Option<GuardKind>,
+    /// The number of the rules.
+    pub semantics: u16,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { without: None, semantics: 1 }
+    }
 }
 
 impl Rules {
@@ -76,7 +91,7 @@ pub fn fold<R: Rows>(rows: &mut R, entry: &Entry, at: At, rules: Rules) -> Outco
         Entry::Guarded(record) => fold_record(rows, record, at, rules),
         Entry::Fences(fences) => {
             for fence in &fences.fences {
-                fold_fence(rows, fence, at);
+                fold_fence(rows, fence, at, rules);
             }
             Outcome::Noted
         }
@@ -122,10 +137,11 @@ fn fold_record<R: Rows>(rows: &mut R, record: &Record, at: At, rules: Rules) -> 
     Outcome::Applied(number)
 }
 
-fn fold_fence<R: Rows>(rows: &mut R, fence: &Fence, at: At) {
-    let open = live_request(rows, at.shard, fence.key, at.time).is_none_or(|row| row.outcome == RequestOutcome::Open);
-    if open {
-        put_refusal(rows, fence.key, fence.refusal, at);
+fn fold_fence<R: Rows>(rows: &mut R, fence: &Fence, at: At, rules: Rules) {
+    let row = live_request(rows, at.shard, fence.key, at.time);
+    let first = row.map(|row| row.refusal).filter(|_| rules.semantics >= 2);
+    if row.is_none_or(|row| row.outcome == RequestOutcome::Open) {
+        put_refusal(rows, fence.key, first.unwrap_or(fence.refusal), at);
     }
 }
 

@@ -35,6 +35,13 @@ pub struct DropConnection;
 #[error("the connection is dropped on purpose")]
 pub struct Dropped;
 
+/// The router, with answers for unknown paths and methods.
+pub fn with_fallbacks(router: Router) -> Router {
+    router
+        .fallback(|| async { Problem::of(Code::RouteNotFound) })
+        .method_not_allowed_fallback(|| async { Problem::of(Code::MethodNotAllowed) })
+}
+
 /// A router with everything around it: request ids, limits, time-outs, panics, fallbacks. It is a service for hyper
 /// and, for tests without a socket, for tower.
 #[derive(Clone)]
@@ -54,9 +61,7 @@ pub(super) struct Shared {
 impl Edge {
     /// Puts the edge around a router. It answers unknown paths and methods itself.
     pub fn new(router: Router, limits: ServerLimits) -> Self {
-        let router = router
-            .fallback(|| async { Problem::of(Code::RouteNotFound) })
-            .method_not_allowed_fallback(|| async { Problem::of(Code::MethodNotAllowed) });
+        let router = with_fallbacks(router);
         let shared = Shared {
             slots: Semaphore::new(limits.max_concurrent_requests.min(Semaphore::MAX_PERMITS)),
             limits,

@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-pub use edge::{DropConnection, Dropped, Edge};
+pub use edge::{DropConnection, Dropped, Edge, with_fallbacks};
 
 /// Connections taken from the backlog once shutdown has begun: those peers have connected, and would be cut off.
 const LAST_ACCEPTS: usize = 1024;

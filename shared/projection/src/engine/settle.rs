@@ -23,30 +23,38 @@ impl Engine {
     pub(super) fn settle(&mut self, shard: Shard, number: Option<u64>, at: At, outcome: Outcome, wall: Millis) {
         let Some(pending) = number.and_then(|number| self.pending.remove(&number)) else {
             // Somebody else's record, or an own one that landed twice: what was speculated may be wrong.
-            return self.diverged(shard, wall);
+            return self.diverged(shard);
         };
         let number = number.unwrap_or(0);
         self.forget_order(number, &pending);
         let lane = self.lane(shard);
         lane.pending.remove(&number);
-        if pending.expected == (at.sequence, outcome) {
+        if lane.stale {
+            // Expected of another base.
+        } else if pending.expected == (at.sequence, outcome) {
             lane.overlay.settle(number, &pending.wrote);
             if lane.pending.is_empty() {
                 lane.overlay.clear();
             }
         } else {
-            self.diverged(shard, wall);
+            self.diverged(shard);
         }
         self.answer(pending, number, at, outcome, wall);
         self.release_held(shard, wall);
     }
 
-    /// The overlay no longer stands on what was folded: everything that is under way is folded onto it anew.
-    fn diverged(&mut self, shard: Shard, wall: Millis) {
-        let now = self.now(shard, wall);
+    /// The overlay no longer stands on what was folded. Where others write to the shard too this happens with every
+    /// record of theirs, so what is under way is folded onto it anew only when something is to rest on it again.
+    fn diverged(&mut self, shard: Shard) {
         let lane = self.lane(shard);
         lane.overlay.clear();
-        if lane.pending.is_empty() && lane.fences.is_empty() && lane.held.is_empty() {
+        lane.stale = !lane.pending.is_empty();
+    }
+
+    /// Folds what is under way onto the overlay anew, if it has to be.
+    pub(super) fn refresh(&mut self, shard: Shard, now: Millis) {
+        let lane = self.lane(shard);
+        if !std::mem::take(&mut lane.stale) {
             return;
         }
         let numbers: Vec<u64> = lane.pending.iter().copied().collect();
@@ -239,7 +247,7 @@ impl Engine {
         self.forget_order(number, &pending);
         let shard = pending.shard;
         self.lane(shard).pending.remove(&number);
-        self.diverged(shard, wall);
+        self.diverged(shard);
         match pending.waits {
             Waits::Nobody => {}
             Waits::Tick(due) => self.ledger.due_again(wall + 1_000, due),

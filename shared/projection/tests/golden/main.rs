@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use coupon::id::Shard;
 use coupon::record::Entry;
 use event_log::envelope::Realm;
-use projection::codec::{self, Decoded};
+use projection::codec::{self, Control, Decoded};
 
 const SHARD: Shard = Shard(10);
 const BYTES_PER_LINE: usize = 32;
@@ -29,10 +29,16 @@ fn from_hex(text: &str) -> Vec<u8> {
     digits.chunks(2).filter_map(byte).collect()
 }
 
+const CONTROLS: [(&str, Control); 3] = [
+    ("copy_sealed", Control::CopySealed),
+    ("hash_checkpoint", Control::HashCheckpoint(2_048, 0x1234_5678_9abc_def0_0fed_cba9_8765_4321)),
+    ("semantics_activated", Control::SemanticsActivated(2)),
+];
+
 /// Compares with the file; makes it where it is missing and that is wished for.
 fn check(name: &str, entry: &Entry, original_time_ms: Option<i64>) -> Result<(), String> {
     let path = file(name);
-    let written = codec::encode(entry, SHARD, Realm::Live, original_time_ms);
+    let written = codec::encode(entry, SHARD, 1, Realm::Live, original_time_ms);
     if !path.exists() {
         if std::env::var_os("UPDATE_GOLDEN").is_none() {
             return Err(format!("{name}: the file is missing; a new record is added with UPDATE_GOLDEN=1"));
@@ -66,6 +72,21 @@ fn every_record_is_written_and_read_as_ever() {
 }
 
 #[test]
+fn control_records_are_written_and_read_as_ever() {
+    for (name, control) in CONTROLS {
+        let path = file(name);
+        let written = codec::encode_control(control, SHARD, 1);
+        if !path.exists() && std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&path, to_hex(&written)).expect("the file is written");
+        }
+        let golden = from_hex(&fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}")));
+        assert_eq!(golden, written, "{name}: logs hold the old bytes");
+        let read = codec::decode(&golden);
+        assert!(matches!(read, Ok((_, Decoded::Control(read))) if read == control), "{name}: reads as {read:?}");
+    }
+}
+
+#[test]
 fn every_event_has_a_sample_of_its_own() {
     let mut names: Vec<&str> = samples::events().iter().map(samples::name).collect();
     let all = names.len();
@@ -79,6 +100,7 @@ fn every_event_has_a_sample_of_its_own() {
 fn no_file_is_left_without_a_record() {
     let mut known: Vec<String> = samples::all().into_iter().map(|(name, _)| format!("{name}.hex")).collect();
     known.push("copied.hex".to_owned());
+    known.extend(CONTROLS.map(|(name, _)| format!("{name}.hex")));
     let folder = fs::read_dir(file("x").parent().expect("a folder")).expect("the golden files");
     for found in folder {
         let found = found.expect("a file").file_name().to_string_lossy().into_owned();

@@ -1,15 +1,51 @@
-//! Attempts that left no record in the ledger: sent without waiting, dropped and counted when there are too many.
+//! Attempts that left no record in the ledger: sent without waiting, dropped and counted when there are too many. And
+//! the beats by which instances tell that they live.
 
 use std::sync::{Arc, LazyLock};
 
 use coupon::event::Pseudonym;
 use event_log::envelope::{self, Header, Realm};
-use event_log::{Entry, EventLog, Topic};
+use event_log::{Entry, EventLog, Stored, Topic};
 use prometheus::{IntCounterVec, register_int_counter_vec};
 use serde::{Deserialize, Serialize};
 
 /// The type of a signal's record.
 pub(crate) const SIGNAL: u16 = 1;
+/// The type of a beat's record.
+const BEAT: u16 = 2;
+/// The service whose beats mean that verdicts are up to date.
+pub(crate) const SCORER: &str = "risk-scorer";
+
+/// An instance says that it lives, and what it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beat {
+    /// Drawn at random when it started.
+    pub instance: u64,
+    /// Which service.
+    pub service: String,
+    /// Its version.
+    pub release: String,
+    /// The newest rules of the fold that it knows.
+    pub semantics: u16,
+}
+
+/// A beat as a record of the signals' first partition.
+pub fn beat_record(beat: &Beat) -> Entry {
+    let header = Header { realm: Realm::Live, record_type: BEAT, semantics: 1, shard: 0, original_time_ms: None };
+    let mut bytes = Vec::with_capacity(96);
+    envelope::seal(&mut bytes, &header, |out| {
+        let written = bincode::serde::encode_into_std_write(beat, out, bincode::config::standard());
+        debug_assert!(written.is_ok(), "writing to memory fails for no beat");
+    });
+    Entry { topic: Topic::Signals, partition: 0, bytes: bytes.into() }
+}
+
+/// The beat in a record, if it is one.
+pub fn beat_of(stored: &Stored) -> Option<Beat> {
+    let opened = envelope::open(&stored.bytes).ok().filter(|opened| opened.header.record_type == BEAT)?;
+    let decoded = bincode::serde::decode_from_slice(opened.payload, bincode::config::standard());
+    decoded.ok().map(|(beat, _)| beat)
+}
 
 static SENT: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!("counterfoil_signals_total", "Attempts without a record", &["kind", "outcome"])

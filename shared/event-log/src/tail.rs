@@ -1,8 +1,8 @@
-//! The log's end in memory.
+//! The log's end in memory: what readers at the end are served from, without touching the log itself.
 
 use std::collections::VecDeque;
 
-use event_log::{Offset, Stored};
+use crate::{Offset, Stored};
 use parking_lot::RwLock;
 
 /// What a record costs beside its bytes.
@@ -10,7 +10,7 @@ const RECORD_BYTES: usize = 96;
 
 /// The youngest records of all partitions, bounded together: the oldest goes first, whichever
 /// partition it is of.
-pub(crate) struct Tail {
+pub struct Tail {
     rings: RwLock<Rings>,
     limit_bytes: usize,
 }
@@ -29,16 +29,19 @@ struct Ring {
 }
 
 /// What the tail knows about a position.
-pub(crate) enum TailRead {
+pub enum TailRead {
     /// The records; empty at the end.
     Found(Vec<Stored>),
     /// The position is before the ring. The partition ends at `end`.
-    Older { end: Offset },
+    Older {
+        /// Where the partition ends.
+        end: Offset,
+    },
 }
 
 impl Tail {
     /// An empty tail of partitions that end at `ends`.
-    pub(crate) fn new(ends: Vec<Offset>, limit_bytes: usize) -> Self {
+    pub fn new(ends: Vec<Offset>, limit_bytes: usize) -> Self {
         let ring = |end| Ring { records: VecDeque::new(), end };
         let rings = Rings { by_partition: ends.into_iter().map(ring).collect(), order: VecDeque::new(), bytes: 0 };
         Self { rings: RwLock::new(rings), limit_bytes }
@@ -46,7 +49,7 @@ impl Tail {
 
     /// Makes durable records readable; `records` is empty afterwards. `index` numbers a record's
     /// partition.
-    pub(crate) fn publish(&self, records: &mut Vec<Stored>, index: impl Fn(&Stored) -> usize) {
+    pub fn publish(&self, records: &mut Vec<Stored>, index: impl Fn(&Stored) -> usize) {
         let mut evicted = Vec::new();
         let mut rings = self.rings.write();
         for record in records.drain(..) {
@@ -66,7 +69,8 @@ impl Tail {
         drop(evicted);
     }
 
-    pub(crate) fn read(&self, index: usize, from: Offset, max: usize) -> TailRead {
+    /// Records from a position on, at most `max`.
+    pub fn read(&self, index: usize, from: Offset, max: usize) -> TailRead {
         let rings = self.rings.read();
         let ring = &rings.by_partition[index];
         if from >= ring.end || max == 0 {
@@ -81,7 +85,8 @@ impl Tail {
         TailRead::Found(ring.records.range(start..stop).cloned().collect())
     }
 
-    pub(crate) fn end(&self, index: usize) -> Offset {
+    /// The offset behind the last record of a partition.
+    pub fn end(&self, index: usize) -> Offset {
         self.rings.read().by_partition[index].end
     }
 }
@@ -105,8 +110,8 @@ fn cost(record: &Stored) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use crate::Topic;
     use bytes::Bytes;
-    use event_log::Topic;
 
     use super::*;
 

@@ -5,13 +5,15 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
+use sha2::Sha256;
 
 use crate::config::Security;
 
 /// Reads the master key from where the configuration says. Only for a log that is new, and where the configuration says
 /// nothing, one is made in the data directory: another key than the first would make every secret and code invalid.
-pub(crate) fn master_key(security: &Security, data_dir: &Path, new_log: bool) -> std::io::Result<Vec<u8>> {
+pub fn master_key(security: &Security, data_dir: &Path, new_log: bool) -> std::io::Result<Vec<u8>> {
     if let Ok(text) = std::env::var("COUNTERFOIL_MASTER_KEY") {
         return parse(&text, "COUNTERFOIL_MASTER_KEY");
     }
@@ -32,7 +34,7 @@ pub(crate) fn master_key(security: &Security, data_dir: &Path, new_log: bool) ->
 }
 
 /// Whether the platform's first key, if its file is there, has its secret from this master key.
-pub(crate) fn fits(data_dir: &Path, secret_of: impl Fn(&str) -> String) -> bool {
+pub fn fits(data_dir: &Path, secret_of: impl Fn(&str) -> String) -> bool {
     let text = fs::read_to_string(platform_key_file(data_dir)).unwrap_or_default();
     let key: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     let (Some(key_id), Some(secret)) = (key["key_id"].as_str(), key["secret"].as_str()) else { return true };
@@ -48,13 +50,21 @@ fn parse(text: &str, place: &str) -> std::io::Result<Vec<u8>> {
     if key.len() < 32 { Err(wrong()) } else { Ok(key) }
 }
 
+/// The id of the platform's first key.
+pub fn first_key_id(master: &[u8]) -> String {
+    // HMAC takes keys of any length.
+    let mac = Hmac::<Sha256>::new_from_slice(master).map(|mac| mac.chain_update("counterfoil first platform key"));
+    let digest = mac.map(|mac| mac.finalize().into_bytes().to_vec()).unwrap_or_default();
+    format!("cfk_live_{}", hex::encode(&digest[..digest.len().min(12)]))
+}
+
 /// Where the platform's first key stands.
-pub(crate) fn platform_key_file(data_dir: &Path) -> PathBuf {
+pub fn platform_key_file(data_dir: &Path) -> PathBuf {
     data_dir.join("platform-key.json")
 }
 
 /// Writes the platform's first key.
-pub(crate) fn write_platform_key(data_dir: &Path, key_id: &str, secret: &str) -> std::io::Result<()> {
+pub fn write_platform_key(data_dir: &Path, key_id: &str, secret: &str) -> std::io::Result<()> {
     let body = json!({"key_id": key_id, "secret": secret});
     write_secret(&platform_key_file(data_dir), &format!("{body}\n"))
 }

@@ -1,4 +1,4 @@
-//! The thread that counts and publishes.
+//! The thread that counts and, in the risk-scorer, publishes.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -13,11 +13,11 @@ use coupon::record::Entry;
 use crossbeam_channel::{Receiver, Sender, select};
 use event_log::envelope::{self, Header, Realm};
 use event_log::{EventLog, Topic};
-use inline_risk::InlineRisk;
 use projection::feed::{Feed, Folded};
 use risk::{Counted, Rule, Subject, SubjectKind, VelocityRules, Verdict};
 
-use crate::signals::{SIGNAL, Signal};
+use crate::InlineRisk;
+use crate::signals::{SCORER, SIGNAL, Signal, beat_of};
 use crate::store::{Positions, Store, StoreError, row_hash};
 
 /// The type of a verdict's record.
@@ -34,6 +34,15 @@ pub enum StartError {
     /// No thread could be made.
     #[error("no thread: {0}")]
     Thread(#[from] std::io::Error),
+}
+
+/// What a process does with its counts.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// Counts, and publishes what its rules say.
+    Publisher(VelocityRules),
+    /// Counts for its own decisions; verdicts come from the publisher.
+    Follower,
 }
 
 /// Starts the scorer in two steps: what it has counted so far decides from where the ledger must be fed.
@@ -75,9 +84,13 @@ impl Opened {
         log: Arc<dyn EventLog>,
         feed: Receiver<Feed>,
         inline: Arc<InlineRisk>,
-        rules: &VelocityRules,
+        part: &Part,
         clock: fn() -> i64,
     ) -> Result<ScorerHandle, StartError> {
+        let (publishes, rules, block_seconds) = match part {
+            Part::Publisher(rules) => (true, rules.rules(), rules.block_seconds),
+            Part::Follower => (false, Vec::new(), 0),
+        };
         let (moved, moves) = crossbeam_channel::bounded(1);
         log.watch(Arc::new(move || {
             // Full: it is going to look anyway.
@@ -87,8 +100,9 @@ impl Opened {
         let (done, stopped) = crossbeam_channel::bounded(1);
         let mut worker = Worker {
             hashes: self.rows.iter().map(|(subject, counts)| (*subject, row_hash(subject, counts))).collect(),
-            rules: rules.rules(),
-            block_seconds: rules.block_seconds,
+            rules,
+            block_seconds,
+            publishes,
             store: self.store,
             positions: self.positions,
             dirty: HashSet::new(),
@@ -122,6 +136,7 @@ struct Worker {
     inline: Arc<InlineRisk>,
     rules: Vec<Rule>,
     block_seconds: i64,
+    publishes: bool,
     store: Store,
     positions: Positions,
     /// The hash of each row that is on disk.
@@ -145,8 +160,10 @@ impl Worker {
                 recv(tick) -> _ => {}
                 recv(stops) -> _ => return self.drain_and_flush(feed),
             }
-            // What is still in the channel is at most a moment old; the scorer is heard of as long as it runs.
-            self.inline.heard((self.clock)());
+            // What is still in the channel is at most a moment old; an own scorer is heard of as long as it runs.
+            if self.publishes {
+                self.inline.heard((self.clock)());
+            }
         }
     }
 
@@ -266,6 +283,9 @@ impl Worker {
             };
             for stored in records {
                 next = stored.offset + 1;
+                if topic == Topic::Signals && beat_of(&stored).is_some_and(|beat| beat.service == SCORER) {
+                    self.inline.heard(stored.append_time_ms);
+                }
                 let Ok(opened) = envelope::open(&stored.bytes) else { continue };
                 if opened.header.record_type != record_type {
                     continue;

@@ -1,64 +1,90 @@
 //! Configuration: defaults, then a TOML file, then environment variables, then flags. It is checked before a port is
 //! bound.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
-use inline_risk::InlineConfig;
-use risk_scorer::VelocityRules;
+use inline_risk::{InlineConfig, VelocityRules};
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be set. Each key is also an environment variable: `COUNTERFOIL__SECTION__KEY`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Config {
+pub struct Config {
     /// The HTTP side.
-    pub(crate) server: Server,
+    pub server: Server,
     /// The embedded log.
-    pub(crate) log: Log,
+    pub log: Log,
+    /// The log on Kafka.
+    pub kafka: Kafka,
     /// Keys and secrets.
-    pub(crate) security: Security,
+    pub security: Security,
     /// Limits on end users' devices and addresses.
-    pub(crate) limits: InlineConfig,
+    pub limits: InlineConfig,
     /// The velocity rules of the risk-scorer.
-    pub(crate) risk: VelocityRules,
+    pub risk: VelocityRules,
 }
 
 /// The HTTP side.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Server {
+pub struct Server {
     /// Address and port; port 0 takes a free one. Default `127.0.0.1:8080`.
-    pub(crate) listen: String,
+    pub listen: String,
     /// Threads that serve HTTP, 1..=256. Default: one per core.
-    pub(crate) worker_threads: usize,
+    pub worker_threads: usize,
     /// Requests worked on at once; more wait, then are refused with 503. Default 10000.
-    pub(crate) max_concurrent_requests: usize,
+    pub max_concurrent_requests: usize,
     /// Connections at once. Default 10000.
-    pub(crate) max_connections: usize,
+    pub max_connections: usize,
     /// After SIGTERM, when what is left is cut off, seconds, 1..=60. Default 8.
-    pub(crate) drain_seconds: u64,
+    pub drain_seconds: u64,
 }
 
 /// The embedded log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Log {
+pub struct Log {
     /// Partitions of each topic, 1..=256, fixed when the log is made. Default 8.
-    pub(crate) partitions: u32,
+    pub partitions: u32,
     /// The least time from the start of one commit to the next under load, microseconds. Default 1000.
-    pub(crate) commit_interval_microseconds: u64,
+    pub commit_interval_microseconds: u64,
+}
+
+/// The log on Kafka, for the three services.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kafka {
+    /// `host:port` of brokers to begin with, separated by commas. Default: none.
+    pub brokers: String,
+    /// Stands before the names of the topics, so that several systems may share brokers. Default: nothing.
+    pub topic_prefix: String,
+    /// How many partitions each topic must have, 1..=256. Default: whatever is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<u32>,
+    /// Take topics with one replica. Default `false`.
+    pub single_broker: bool,
+    /// How long a start waits for brokers and topics, seconds; 0 does not wait. Default 300.
+    pub wait_seconds: u64,
+    /// When a record that no broker has acknowledged is given up as an unknown outcome, milliseconds, 500..=10000: below
+    /// the time in which a request is answered. Default 5000.
+    pub delivery_timeout_ms: u64,
+    /// How long a partition's first record waits for others, microseconds, at most 10000. Default 300.
+    pub linger_microseconds: u64,
+    /// Further settings of librdkafka, such as those of TLS and SASL.
+    pub client: BTreeMap<String, String>,
 }
 
 /// Keys and secrets.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Security {
+pub struct Security {
     /// A file with the master key, 64 hexadecimal digits. Default: `master.key` in the data directory, made at the
     /// first start, mode 0600. The key itself may stand in the variable `COUNTERFOIL_MASTER_KEY` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) master_key_file: Option<PathBuf>,
+    pub master_key_file: Option<PathBuf>,
 }
 
 impl Default for Server {
@@ -73,6 +99,21 @@ impl Default for Server {
     }
 }
 
+impl Default for Kafka {
+    fn default() -> Self {
+        Self {
+            brokers: String::new(),
+            topic_prefix: String::new(),
+            partitions: None,
+            single_broker: false,
+            wait_seconds: 300,
+            delivery_timeout_ms: 5_000,
+            linger_microseconds: 300,
+            client: BTreeMap::new(),
+        }
+    }
+}
+
 impl Default for Log {
     fn default() -> Self {
         Self { partitions: 8, commit_interval_microseconds: 1_000 }
@@ -81,7 +122,7 @@ impl Default for Log {
 
 /// Why a configuration is not taken.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
+pub enum ConfigError {
     /// A file or variable cannot be read as what it should be.
     #[error("configuration: {0}")]
     Figment(#[from] Box<figment::Error>),
@@ -92,7 +133,7 @@ pub(crate) enum ConfigError {
 
 impl Config {
     /// Reads file and environment.
-    pub(crate) fn read(file: Option<&Path>) -> Result<Self, ConfigError> {
+    pub fn read(file: Option<&Path>) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Some(file) = file {
             if !file.is_file() {
@@ -107,7 +148,7 @@ impl Config {
     }
 
     /// Checks ranges.
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+    pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |text: String| Err(ConfigError::Range(text));
         if self.server.listen.parse::<std::net::SocketAddr>().is_err() {
             return wrong(format!("server.listen is {:?}; it must be an address and a port", self.server.listen));
@@ -126,6 +167,16 @@ impl Config {
         }
         if self.log.commit_interval_microseconds > 100_000 {
             return wrong("log.commit_interval_microseconds must be at most 100000".to_owned());
+        }
+        if self.kafka.partitions.is_some_and(|partitions| !(1..=256).contains(&partitions)) {
+            return wrong("kafka.partitions must be 1 to 256".to_owned());
+        }
+        if !(500..=10_000).contains(&self.kafka.delivery_timeout_ms) {
+            let found = self.kafka.delivery_timeout_ms;
+            return wrong(format!("kafka.delivery_timeout_ms is {found}; it must be 500 to 10000"));
+        }
+        if self.kafka.linger_microseconds > 10_000 {
+            return wrong("kafka.linger_microseconds must be at most 10000".to_owned());
         }
         Ok(())
     }

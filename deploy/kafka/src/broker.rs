@@ -1,0 +1,279 @@
+//! Brokers: their settings, their start, their end.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use crate::fetch::{FetchError, jars};
+use crate::process::{Guard, Id, detached, free_ports, guarded};
+
+/// How long a broker may take to take connections.
+const START: Duration = Duration::from_mins(1);
+/// How long it may take to end in good order.
+const END: Duration = Duration::from_secs(15);
+
+/// How long brokers live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Until they are stopped, also beyond this program.
+    Detached,
+    /// At most as long as this program.
+    Guarded,
+}
+
+/// Why there is no Kafka.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaError {
+    /// The jars are not there.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The file system, or the system, refused something.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The storage could not be prepared.
+    #[error("the storage of a broker could not be prepared: {0}")]
+    Format(String),
+    /// A broker did not start.
+    #[error("broker {number} did not start; its log is {}", log.display())]
+    Start {
+        /// Which one, from 1.
+        number: usize,
+        /// Where it said why.
+        log: PathBuf,
+    },
+}
+
+/// One broker or several.
+#[derive(Debug)]
+pub struct Kafka {
+    folder: PathBuf,
+    jars: PathBuf,
+    life: Life,
+    brokers: Vec<Broker>,
+}
+
+#[derive(Debug)]
+struct Broker {
+    port: u16,
+    process: Option<(Id, Option<Guard>)>,
+}
+
+impl Kafka {
+    /// Starts `count` brokers, numbered from 1, with their files in a folder. What is there already is gone on with, on
+    /// the same ports.
+    pub fn start(folder: &Path, count: usize, life: Life) -> Result<Self, KafkaError> {
+        let jars = jars()?;
+        let folder = std::path::absolute(folder)?;
+        fs::create_dir_all(&folder)?;
+        let ports = match known_ports(&folder)? {
+            Some(ports) => ports,
+            None => prepare(&folder, &jars, count)?,
+        };
+        let brokers = ports.into_iter().map(|port| Broker { port, process: None }).collect();
+        let mut kafka = Self { folder, jars, life, brokers };
+        for number in 1..=kafka.brokers.len() {
+            kafka.launch(number)?;
+        }
+        for number in 1..=kafka.brokers.len() {
+            kafka.wait(number)?;
+        }
+        Ok(kafka)
+    }
+
+    /// Where clients begin: `host:port` of all, separated by commas.
+    pub fn bootstrap(&self) -> String {
+        let addresses: Vec<String> = self.brokers.iter().map(|broker| format!("127.0.0.1:{}", broker.port)).collect();
+        addresses.join(",")
+    }
+
+    /// The process of a broker that was started and not stopped.
+    pub fn process(&self, number: usize) -> Option<&Id> {
+        self.brokers.get(number - 1)?.process.as_ref().map(|(id, _)| id)
+    }
+
+    /// The port of a broker.
+    pub fn port(&self, number: usize) -> u16 {
+        self.brokers[number - 1].port
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.brokers.len()
+    }
+
+    /// Where a broker keeps the records of its partitions.
+    pub fn data(&self, number: usize) -> PathBuf {
+        self.folder.join(format!("broker-{number}")).join("data")
+    }
+
+    /// Starts a broker that was killed, and waits until it takes connections.
+    pub fn restart(&mut self, number: usize) -> Result<(), KafkaError> {
+        self.launch(number)?;
+        self.wait(number)
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self, number: usize) {
+        if let Some((id, guard)) = self.brokers[number - 1].process.take() {
+            id.signal("KILL");
+            id.ends_within(Duration::from_secs(5));
+            drop(guard);
+        }
+    }
+
+    /// Ends all in good order.
+    pub fn stop(&mut self) {
+        let ids: Vec<Id> = self.brokers.iter().filter_map(|broker| Some(broker.process.as_ref()?.0.clone())).collect();
+        for id in &ids {
+            id.signal("TERM");
+        }
+        for id in &ids {
+            // The last of a quorum has nobody to hand over to, and would wait long.
+            id.end(END);
+        }
+        for broker in &mut self.brokers {
+            broker.process = None;
+        }
+    }
+
+    fn launch(&mut self, number: usize) -> Result<(), KafkaError> {
+        let home = self.folder.join(format!("broker-{number}"));
+        let log = home.join("broker.log");
+        let mut command = java(&self.jars);
+        command.arg("kafka.Kafka").arg(home.join("server.properties"));
+        let process = match self.life {
+            Life::Detached => (detached(command, &log)?, None),
+            Life::Guarded => {
+                let (id, guard) = guarded(&command, &log)?;
+                (id, Some(guard))
+            }
+        };
+        self.brokers[number - 1].process = Some(process);
+        Ok(())
+    }
+
+    fn wait(&self, number: usize) -> Result<(), KafkaError> {
+        let broker = &self.brokers[number - 1];
+        let address = SocketAddr::from(([127, 0, 0, 1], broker.port));
+        let deadline = Instant::now() + START;
+        while TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
+            let lives = broker.process.as_ref().is_some_and(|(id, _)| id.lives());
+            if !lives || Instant::now() > deadline {
+                let log = self.folder.join(format!("broker-{number}")).join("broker.log");
+                return Err(KafkaError::Start { number, log });
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        if self.life == Life::Guarded {
+            for number in 1..=self.brokers.len() {
+                self.kill(number);
+            }
+        }
+    }
+}
+
+/// A small heap and a collector that costs little on few cores.
+fn java(jars: &Path) -> Command {
+    let mut command = Command::new("java");
+    command
+        .args([
+            "-Xms256m",
+            "-Xmx512m",
+            "-XX:+UseSerialGC",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-Dcom.sun.management.jmxremote=false",
+        ])
+        .arg(format!("-Dlog4j2.configurationFile={}/log4j2.properties", env!("CARGO_MANIFEST_DIR")))
+        .arg("-cp")
+        .arg(jars.join("*"));
+    command
+}
+
+/// The ports of brokers that were prepared in a folder before.
+fn known_ports(folder: &Path) -> Result<Option<Vec<u16>>, KafkaError> {
+    match fs::read_to_string(folder.join("ports.json")) {
+        Ok(text) => Ok(serde_json::from_str(&text).ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes the settings of all brokers and formats their storage.
+fn prepare(folder: &Path, jars: &Path, count: usize) -> Result<Vec<u16>, KafkaError> {
+    let ports = free_ports(2 * count)?;
+    let (clients, controllers) = ports.split_at(count);
+    let mut voters = String::new();
+    for (at, port) in controllers.iter().enumerate() {
+        let comma = if at > 0 { "," } else { "" };
+        let _ = write!(voters, "{comma}{}@127.0.0.1:{port}", at + 1);
+    }
+    let cluster = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
+    let mut formats = Vec::new();
+    for number in 1..=count {
+        let home = folder.join(format!("broker-{number}"));
+        fs::create_dir_all(&home)?;
+        let settings = home.join("server.properties");
+        fs::write(&settings, properties(&home, number, count, clients[number - 1], controllers[number - 1], &voters))?;
+        let mut command = java(jars);
+        command.args(["kafka.tools.StorageTool", "format", "--cluster-id", &cluster, "--config"]).arg(settings);
+        formats.push(std::thread::spawn(move || command.output()));
+    }
+    for format in formats {
+        let output = format.join().map_err(|_| KafkaError::Format("a thread panicked".to_owned()))??;
+        if !output.status.success() {
+            let said = [output.stdout, output.stderr].concat();
+            return Err(KafkaError::Format(String::from_utf8_lossy(&said).into_owned()));
+        }
+    }
+    // Written last: half a preparation is begun anew.
+    fs::write(folder.join("ports.json"), serde_json::to_string(clients).unwrap_or_default())?;
+    Ok(clients.to_vec())
+}
+
+/// One process is broker and controller. A broker that is silent for 6 s is taken out; topics say what they need
+/// themselves.
+fn properties(home: &Path, number: usize, count: usize, port: u16, controller: u16, voters: &str) -> String {
+    let copies = count.min(3);
+    let in_sync = if count >= 3 { 2 } else { 1 };
+    format!(
+        "process.roles=broker,controller\n\
+         node.id={number}\n\
+         controller.quorum.voters={voters}\n\
+         controller.listener.names=CONTROLLER\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         log.dirs={}\n\
+         auto.create.topics.enable=false\n\
+         num.network.threads=2\n\
+         num.io.threads=4\n\
+         num.recovery.threads.per.data.dir=2\n\
+         log.cleaner.enable=false\n\
+         broker.session.timeout.ms=6000\n\
+         broker.heartbeat.interval.ms=1000\n\
+         controller.quorum.election.timeout.ms=1000\n\
+         controller.quorum.fetch.timeout.ms=2000\n\
+         replica.lag.time.max.ms=6000\n\
+         replica.fetch.wait.max.ms=100\n\
+         offsets.topic.replication.factor={copies}\n\
+         offsets.topic.num.partitions=1\n\
+         transaction.state.log.replication.factor={copies}\n\
+         transaction.state.log.min.isr={in_sync}\n\
+         min.insync.replicas={in_sync}\n\
+         default.replication.factor={copies}\n",
+        home.join("data").display()
+    )
+}

@@ -1,0 +1,26 @@
+//! `counterfoil-risk-scorer`: counts, publishes verdicts, and answers analysts, on Kafka.
+
+use std::process::ExitCode;
+
+use axum::Router;
+use host::parts::Duties;
+use host::{Failure, Parts, Service};
+use risk_scorer::RiskApi;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    host::run(&Service {
+        name: "risk-scorer",
+        binary: env!("CARGO_BIN_NAME"),
+        about: "Counts what the log tells, publishes verdicts, and answers analysts",
+        duties: Duties { leads: false, judges: true },
+        build: |parts| Box::pin(build(parts)),
+    })
+}
+
+async fn build(parts: Parts) -> Result<Router, Failure> {
+    let Parts { backend, gate, scorer, .. } = parts;
+    Ok(risk_scorer::router(RiskApi { scorer, backend, gate }))
+}

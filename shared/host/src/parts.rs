@@ -1,0 +1,117 @@
+//! Ledger and risk over a log: what all services are built from.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use coupon_api::backend::{Attempt, Backend};
+use coupon_api::secrets::Secrets;
+use coupon_api::watch::Directory;
+use event_log::{EventLog, Topic};
+use http_api::call::Gate;
+use inline_risk::{InlineRisk, Part, Scorer, ScorerHandle, Signal, SignalKind, Signals};
+use projection::handle::LedgerHandle;
+use projection::owner::{self, Progress};
+
+use crate::Failure;
+use crate::config::Config;
+
+/// Where the ledger's projection lies in a data directory.
+pub const LEDGER_FOLDER: &str = "ledger.sled";
+/// Where the counts of risk lie.
+pub const RISK_FOLDER: &str = "risk.sled";
+
+/// Folded records that may wait for the counts.
+const FEED_CAPACITY: usize = 65_536;
+
+/// Everything behind the HTTP of a process.
+#[derive(Clone)]
+pub struct Parts {
+    /// The log.
+    pub log: Arc<dyn EventLog>,
+    /// The ledger and all around it.
+    pub backend: Arc<Backend>,
+    /// Lets callers in.
+    pub gate: Arc<Gate>,
+    /// Counts and verdicts.
+    pub scorer: ScorerHandle,
+    /// From which all secrets are derived.
+    pub master: Arc<Vec<u8>>,
+    /// Where this instance keeps what it can make anew.
+    pub data_dir: PathBuf,
+}
+
+/// What a process does beside serving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duties {
+    /// Does what is due by the clock.
+    pub leads: bool,
+    /// Publishes verdicts.
+    pub judges: bool,
+}
+
+/// Opens the projections and folds the log to its end.
+pub fn start(
+    log: &Arc<dyn EventLog>,
+    config: &Config,
+    master: &[u8],
+    data_dir: &Path,
+    duties: Duties,
+    progress: Arc<Progress>,
+) -> Result<Parts, Failure> {
+    let secrets = Arc::new(Secrets::new(master.to_vec()));
+    let directory = Arc::new(Directory::new(secrets.clone()));
+    let risk = Arc::new(InlineRisk::new(&config.limits));
+    let opened = Scorer::open(&data_dir.join(RISK_FOLDER), log.partitions(Topic::Signals))?;
+    let (feed, followed) = crossbeam_channel::bounded(FEED_CAPACITY);
+    let positions = opened.positions();
+    let clock = http_api::time::system_clock_ms;
+    let part = if duties.judges { Part::Publisher(config.risk.clone()) } else { Part::Follower };
+    let scorer = opened.start(log.clone(), followed, risk.clone(), &part, clock)?;
+    let watched = directory.clone();
+    let ledger = owner::start(owner::Start {
+        folder: Some(data_dir.join(LEDGER_FOLDER)),
+        watcher: Some(Box::new(move |key, row| watched.changed(key, row))),
+        feed: Some((feed, positions)),
+        leads: duties.leads,
+        progress,
+        ..owner::Start::new(log.clone(), clock)
+    })?;
+    let backend = Arc::new(backend(ledger, secrets, risk, directory, log));
+    Ok(Parts {
+        log: log.clone(),
+        gate: Arc::new(Gate::new(backend.directory.clone())),
+        backend,
+        scorer,
+        master: Arc::new(master.to_vec()),
+        data_dir: data_dir.to_owned(),
+    })
+}
+
+fn backend(
+    ledger: LedgerHandle,
+    secrets: Arc<Secrets>,
+    risk: Arc<InlineRisk>,
+    directory: Arc<Directory>,
+    log: &Arc<dyn EventLog>,
+) -> Backend {
+    let signals = Signals::new(log.clone());
+    let clock = ledger.clone();
+    let attempts = Box::new(move |merchant: coupon::id::MerchantId, attempt, device, ip| {
+        let kind = match attempt {
+            Attempt::Limited => SignalKind::Limited,
+            Attempt::WrongCode => SignalKind::WrongCode,
+        };
+        signals.send(Signal { merchant: merchant.0, kind, device, ip, user: None, time_ms: clock.now() });
+    });
+    Backend { ledger, secrets, risk, directory, attempts }
+}
+
+impl Parts {
+    /// Answers what is under way, writes everything behind, and closes the log.
+    pub async fn stop(&self) {
+        self.backend.ledger.stop().await;
+        self.scorer.stop();
+        let log = self.log.clone();
+        let _ = tokio::task::spawn_blocking(move || log.close()).await;
+    }
+}
