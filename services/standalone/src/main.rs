@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::tools::Source;
 use host::Failure;
 use host::config::Config;
 
@@ -26,6 +27,12 @@ struct Arguments {
     /// A TOML file; every key is also a variable `COUNTERFOIL__SECTION__KEY`
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Kafka, `host:port`, separated by commas: for the tools, whose log is otherwise that of the data directory
+    #[arg(long, global = true, value_name = "LIST")]
+    brokers: Option<String>,
+    /// Take topics with one replica
+    #[arg(long, global = true)]
+    single_broker: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -87,16 +94,18 @@ enum Command {
         idempotency_key: Option<String>,
     },
     /// Records of the ledger as JSON lines
-    Log {
-        /// Only this partition
-        #[arg(long)]
-        partition: Option<u32>,
-        /// From this offset of each partition
-        #[arg(long, default_value_t = 0)]
-        from: u64,
-        /// At most so many records of each partition
-        #[arg(long, default_value_t = u64::MAX)]
-        limit: u64,
+    Log(tools::log::Wanted),
+    /// Topics on Kafka: make them, check them
+    Topics {
+        #[command(subcommand)]
+        topics: tools::topics::Topics,
+    },
+    /// Copy the ledger to Kafka or to more partitions; can be interrupted and run again
+    Copy(tools::copy::Target),
+    /// Switches of the fold's rules between releases
+    Upgrade {
+        #[command(subcommand)]
+        upgrade: tools::upgrade::Upgrade,
     },
     /// Print the configuration in force
     Config,
@@ -119,6 +128,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let mut config = Config::read(arguments.config.as_deref())?;
+    config.kafka.brokers = arguments.brokers.unwrap_or(config.kafka.brokers);
+    config.kafka.single_broker |= arguments.single_broker;
     let data_dir = arguments.data_dir;
     match arguments.command {
         Command::Serve { listen, end_with_stdin } => {
@@ -131,14 +142,17 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             config.check()?;
             serve::run(&config, &data_dir, Some(demo::Demo { traffic: !quiet }), false)
         }
-        Command::Audit { json } => tools::audit::run(&data_dir, json),
-        Command::Explain { coupon } => tools::explain::run(&config, &data_dir, &coupon),
-        Command::Rebuild { verify } => tools::rebuild::run(&data_dir, verify),
+        Command::Audit { json } => tools::audit::run(&Source { data_dir, config }, json),
+        Command::Explain { coupon } => tools::explain::run(&Source { data_dir, config }, &coupon),
+        Command::Rebuild { verify } => tools::rebuild::run(&Source { data_dir, config }, verify),
+        Command::Topics { topics } => tools::topics::run(&Source { data_dir, config }, &topics),
+        Command::Copy(target) => tools::copy::run(&Source { data_dir, config }, &target),
+        Command::Upgrade { upgrade } => tools::upgrade::run(&Source { data_dir, config }, &upgrade),
         Command::Call { method, path, body, target, key_file, idempotency_key } => {
             let call = tools::call::Call { method, path, body, target, key_file, idempotency_key };
             tools::call::run(&data_dir, call)
         }
-        Command::Log { partition, from, limit } => tools::log::run(&data_dir, partition, from, limit),
+        Command::Log(wanted) => tools::log::run(&Source { data_dir, config }, &wanted),
         Command::Openapi => {
             tools::print(&openapi::text());
             Ok(ExitCode::SUCCESS)

@@ -22,6 +22,8 @@ const KEPT: usize = 4;
 const READ_BYTES: usize = 8 << 20;
 /// Reads of so few records are look-ups.
 const FEW: u64 = 16;
+/// The partition of a consumer that fetches nothing.
+const NOWHERE: usize = usize::MAX;
 /// How long a read may go without a record before it is given up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -50,13 +52,14 @@ impl Reader {
             return Ok(Vec::new());
         }
         let mut attempts = 2;
+        let end = range.end;
         loop {
             attempts -= 1;
             let mut cursor = self.cursor(topic, partition, &range)?;
             let mut found = Vec::new();
             let outcome = cursor.collect(&self.layout, range.clone(), &mut found);
             match outcome {
-                Ok(()) => self.keep(cursor),
+                Ok(()) => self.keep(cursor, end),
                 // Damage is told only after it was fetched a second time, by another consumer.
                 Err(ReadError::Damaged { .. }) if found.is_empty() && attempts > 0 => continue,
                 Err(error) if found.is_empty() => return Err(error),
@@ -91,7 +94,14 @@ impl Reader {
         Ok(Cursor { consumer, purpose, index, next: range.start })
     }
 
-    fn keep(&self, cursor: Cursor) {
+    /// One that has nothing more to read, and one that was sent for single records, stops fetching.
+    fn keep(&self, mut cursor: Cursor, end: Offset) {
+        if cursor.purpose == Use::Lookup || cursor.next >= end {
+            if cursor.consumer.unassign().is_err() {
+                return;
+            }
+            cursor.index = NOWHERE;
+        }
         let mut idle = self.idle.lock();
         let alike = idle.iter().filter(|other| other.purpose == cursor.purpose).count();
         if alike < KEPT {

@@ -98,7 +98,9 @@ impl Late {
         }
     }
 
-    async fn answer(&self, request: Request) -> Response {
+    async fn answer(&self, mut request: Request) -> Response {
+        // What the outer router found in the path would be taken for what the inner one finds.
+        request.extensions_mut().clear();
         if let Some(api) = self.api.get() {
             return api.clone().oneshot(request).await.into_response();
         }

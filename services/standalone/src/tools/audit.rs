@@ -1,7 +1,6 @@
 //! `counterfoil audit`: the invariants over the whole log, counted anew by simple means.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::process::ExitCode;
 
 use coupon::event::{CouponState, Event};
@@ -12,7 +11,7 @@ use coupon::state::{Counts, Coupon, Key, Read, Row};
 use projection::ledger::Ledger;
 use serde_json::json;
 
-use super::{fold_all, open_log, print};
+use super::{Source, fold_all, print};
 use host::Failure;
 
 /// A broken invariant, with where it broke.
@@ -149,8 +148,8 @@ fn count(counts: &mut Counts, coupon: &Coupon) {
     }
 }
 
-pub(crate) fn run(data_dir: &Path, as_json: bool) -> Result<ExitCode, Failure> {
-    let log = open_log(data_dir)?;
+pub(crate) fn run(source: &Source, as_json: bool) -> Result<ExitCode, Failure> {
+    let log = source.open()?;
     let mut ledger = Ledger::new();
     let mut tally = Tally::default();
     let folded = fold_all(log.as_ref(), &mut ledger, |at, entry, outcome| tally.record(at, entry, outcome));

@@ -1,6 +1,5 @@
 //! `counterfoil explain`: a coupon's story, from the log alone.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use coupon::code::parse_generated;
@@ -13,21 +12,20 @@ use coupon::state::Read;
 use coupon_api::dto::answer::coupon_state;
 use coupon_api::events::describe;
 use coupon_api::secrets::Secrets;
-use event_log::{EventLog, Topic};
+use event_log::Topic;
 use projection::codec::{Decoded, decode};
 use projection::ledger::Ledger;
 use serde_json::Value;
 
-use super::{fold_all, open_log, print};
+use super::{Source, fold_all, print};
 use host::Failure;
-use host::config::Config;
 use host::keys;
 
-pub(crate) fn run(config: &Config, data_dir: &Path, coupon: &str) -> Result<ExitCode, Failure> {
-    let log = open_log(data_dir)?;
+pub(crate) fn run(source: &Source, coupon: &str) -> Result<ExitCode, Failure> {
+    let log = source.open()?;
     let mut ledger = Ledger::new();
     fold_all(log.as_ref(), &mut ledger, |_, _, _| {});
-    let Some(id) = find(config, data_dir, &ledger, coupon)? else {
+    let Some(id) = find(source, &ledger, coupon)? else {
         print("no coupon has this id or code");
         return Ok(ExitCode::from(1));
     };
@@ -66,7 +64,7 @@ fn line(mut event: Value) -> String {
 }
 
 /// By its id; by a merchant's own code; or by a generated one, which only the merchant's key tells.
-fn find(config: &Config, data_dir: &Path, ledger: &Ledger, coupon: &str) -> Result<Option<CouponId>, Failure> {
+pub(super) fn find(source: &Source, ledger: &Ledger, coupon: &str) -> Result<Option<CouponId>, Failure> {
     if let Ok(id) = coupon.parse() {
         return Ok(Some(id));
     }
@@ -78,7 +76,7 @@ fn find(config: &Config, data_dir: &Path, ledger: &Ledger, coupon: &str) -> Resu
         Some(CouponId::new(*merchant, number))
     });
     let Some(form) = parse_generated(coupon).filter(|_| own.is_none()) else { return Ok(own) };
-    let secrets = Secrets::new(keys::master_key(&config.security, data_dir, false)?);
+    let secrets = Secrets::new(keys::master_key(&source.config.security, &source.data_dir, false)?);
     Ok(merchants
         .into_iter()
         .find_map(|merchant| secrets.codes(merchant).verify(form).map(|number| CouponId::new(merchant, number))))

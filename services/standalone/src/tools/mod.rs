@@ -1,17 +1,22 @@
 //! Tools over the log of a data directory.
 
 pub(crate) mod audit;
+pub(crate) mod beats;
 pub(crate) mod call;
+pub(crate) mod copy;
 pub(crate) mod explain;
 pub(crate) mod log;
 pub(crate) mod rebuild;
+pub(crate) mod topics;
+pub(crate) mod upgrade;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use coupon::fold::{At, Outcome};
 use coupon::record::Entry;
 use event_log::{EventLog, ReadError, Stored, Topic};
+use event_log_kafka::KafkaLog;
 use event_log_sqlite::SqliteLog;
 pub(crate) use host::print::line as print;
 use projection::codec::{Decoded, decode};
@@ -20,17 +25,61 @@ use projection::ledger::Ledger;
 
 use crate::serve::LOG_FILE;
 use host::Failure;
+use host::config::Config;
 
 /// Records read at once.
 const AT_ONCE: usize = 4_096;
 
-/// The log of a data directory, to be read only; also while a server writes it.
-pub(crate) fn open_log(data_dir: &Path) -> Result<Arc<SqliteLog>, Failure> {
-    let file = data_dir.join(LOG_FILE);
-    if !file.is_file() {
-        return Err(format!("there is no log in {}; --data-dir says where to look", data_dir.display()).into());
+/// Where the log of a command is: on Kafka where brokers are configured, otherwise in the data directory.
+pub(crate) struct Source {
+    /// For keys, and for the embedded log.
+    pub(crate) data_dir: PathBuf,
+    /// Everything that is configured.
+    pub(crate) config: Config,
+}
+
+impl Source {
+    pub(crate) fn is_kafka(&self) -> bool {
+        !self.config.kafka.brokers.is_empty()
     }
-    Ok(SqliteLog::open_read_only(&file)?)
+
+    /// To be read only; also while others write it.
+    pub(crate) fn open(&self) -> Result<Arc<dyn EventLog>, Failure> {
+        if self.is_kafka() {
+            return Ok(KafkaLog::open_read_only(&host::kafka_options(&self.config.kafka))?);
+        }
+        Ok(SqliteLog::open_read_only(self.file()?)?)
+    }
+
+    /// To be written too. The embedded log has one writer: no server may run.
+    pub(crate) fn open_for_writing(&self) -> Result<Arc<dyn EventLog>, Failure> {
+        if self.is_kafka() {
+            return Ok(KafkaLog::open(&host::kafka_options(&self.config.kafka))?);
+        }
+        let partitions = SqliteLog::open_read_only(self.file()?)?.partitions(Topic::Ledger);
+        let options = event_log_sqlite::Options { partitions, ..event_log_sqlite::Options::default() };
+        Ok(SqliteLog::open(self.file()?, options)?)
+    }
+
+    fn file(&self) -> Result<PathBuf, Failure> {
+        let file = self.data_dir.join(LOG_FILE);
+        if file.is_file() {
+            return Ok(file);
+        }
+        let folder = self.data_dir.display();
+        Err(format!("there is no log in {folder}; --data-dir says where to look, or --brokers which Kafka to ask")
+            .into())
+    }
+}
+
+/// Appends and waits until it is durable.
+pub(crate) fn append(log: &dyn EventLog, entries: Vec<event_log::Entry>) -> Result<(), Failure> {
+    let (sender, receiver) = crossbeam_channel::bounded(1);
+    let ack = Box::new(move |result| {
+        let _ = sender.send(result);
+    });
+    log.append(entries, ack)?;
+    Ok(receiver.recv()??)
 }
 
 /// Records of one partition, from an offset on, up to where it ends or is damaged.

@@ -8,16 +8,17 @@ use event_log::{EventLog, Topic};
 use projection::disk::{self, Disk};
 use projection::ledger::Ledger;
 
-use super::{fold_all, fold_one, open_log, print, records};
+use super::{Source, fold_all, fold_one, print, records};
 use host::ADDRESS_FILE;
 use host::Failure;
 use host::parts::LEDGER_FOLDER;
 
-pub(crate) fn run(data_dir: &Path, verify: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn run(source: &Source, verify: bool) -> Result<ExitCode, Failure> {
+    let data_dir = source.data_dir.as_path();
     if data_dir.join(ADDRESS_FILE).exists() && is_served(data_dir) {
         return Err("a server runs on this data directory; stop it first".into());
     }
-    let log = open_log(data_dir)?;
+    let log = source.open()?;
     let begun = Instant::now();
     let mut fresh = Ledger::new();
     let folded = fold_all(log.as_ref(), &mut fresh, |_, _, _| {});
