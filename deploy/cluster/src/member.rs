@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::process::Command;
 use std::time::Duration;
 
@@ -73,6 +73,7 @@ impl Member {
             .args(["--listen", &format!("127.0.0.1:{}", self.port), "--brokers", brokers, "--data-dir"])
             .arg(&self.folder)
             .env("COUNTERFOIL__SECURITY__MASTER_KEY_FILE", plan.folder.join("master.key"))
+            .env("COUNTERFOIL__STORAGE__URL", format!("file://{}", absolute(&plan.folder.join("storage"))?.display()))
             .envs(plan.environment.iter().map(|(name, value)| (name, value)))
             .envs(environment.iter().copied());
         if plan.brokers < 3 {

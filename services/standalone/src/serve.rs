@@ -63,7 +63,7 @@ fn start(config: &Config, data_dir: &Path) -> Result<Parts, Failure> {
         OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&log_file)?;
     }
     let log: Arc<dyn EventLog> = SqliteLog::open(&log_file, options)?;
-    parts::start(&log, config, &master, data_dir, Duties { leads: true, judges: true }, Arc::default())
+    parts::start(&log, config, &master, data_dir, Duties { leads: true, judges: true }, None, Arc::default())
 }
 
 async fn serve(

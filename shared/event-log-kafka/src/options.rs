@@ -60,7 +60,7 @@ impl Default for Options {
             delivery_timeout: Duration::from_secs(5),
             linger: Duration::from_micros(300),
             queue_bytes: 64 << 20,
-            tail_bytes: 32 << 20,
+            tail_bytes: 64 << 20,
             client: BTreeMap::new(),
         }
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use event_log::{Offset, ReadError, Stored, Topic};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
@@ -16,8 +16,10 @@ use crate::client::{self, Logged, Use};
 use crate::options::Options;
 use crate::tailer::stored;
 
-/// Consumers kept for the next reads, of each kind.
-const KEPT: usize = 4;
+/// Consumers of each kind; who needs one more waits. Making one costs connections, threads and questions to the brokers.
+const CONSUMERS: usize = 4;
+/// How long a reader waits for one.
+const WAIT: Duration = Duration::from_secs(10);
 /// A read ends behind the record that exceeds this, whatever number was asked for.
 const READ_BYTES: usize = 8 << 20;
 /// Reads of so few records are look-ups.
@@ -31,7 +33,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Reader {
     options: Options,
     layout: Arc<Layout>,
-    idle: Mutex<Vec<Cursor>>,
+    pool: Mutex<Pool>,
+    returned: Condvar,
+}
+
+#[derive(Default)]
+struct Pool {
+    idle: Vec<Cursor>,
+    /// Idle or not, of each kind.
+    lookups: usize,
+    streams: usize,
+}
+
+impl Pool {
+    fn count(&mut self, purpose: Use) -> &mut usize {
+        if purpose == Use::Lookup { &mut self.lookups } else { &mut self.streams }
+    }
 }
 
 struct Cursor {
@@ -43,7 +60,7 @@ struct Cursor {
 
 impl Reader {
     pub(crate) fn new(options: Options, layout: Arc<Layout>) -> Self {
-        Self { options, layout, idle: Mutex::default() }
+        Self { options, layout, pool: Mutex::default(), returned: Condvar::new() }
     }
 
     /// Records of `range`, each of which is known to have been written.
@@ -59,14 +76,21 @@ impl Reader {
             let mut found = Vec::new();
             let outcome = cursor.collect(&self.layout, range.clone(), &mut found);
             match outcome {
-                Ok(()) => self.keep(cursor, end),
-                // Damage is told only after it was fetched a second time, by another consumer.
-                Err(ReadError::Damaged { .. }) if found.is_empty() && attempts > 0 => continue,
-                Err(error) if found.is_empty() => return Err(error),
-                // What is before the damage is given; the read that begins there tells it.
-                Err(_) => {}
+                Ok(()) => {
+                    self.keep(cursor, end);
+                    return Ok(found);
+                }
+                Err(error) => {
+                    self.give_up(cursor);
+                    match error {
+                        // Damage is told only after it was fetched a second time, by another consumer.
+                        ReadError::Damaged { .. } if found.is_empty() && attempts > 0 => {}
+                        error if found.is_empty() => return Err(error),
+                        // What is before the damage is given; the read that begins there tells it.
+                        _ => return Ok(found),
+                    }
+                }
             }
-            return Ok(found);
         }
     }
 
@@ -74,39 +98,73 @@ impl Reader {
     fn cursor(&self, topic: Topic, partition: u32, range: &Range<Offset>) -> Result<Cursor, ReadError> {
         let index = self.layout.index(topic, partition);
         let purpose = if range.end - range.start <= FEW { Use::Lookup } else { Use::Stream };
-        let mut idle = self.idle.lock();
-        let there = |cursor: &Cursor| cursor.index == index && cursor.next == range.start;
-        if let Some(at) = idle.iter().position(|cursor| cursor.purpose == purpose && there(cursor)) {
-            return Ok(idle.swap_remove(at));
-        }
-        let known = idle.iter().position(|cursor| cursor.purpose == purpose).map(|at| idle.swap_remove(at).consumer);
-        drop(idle);
         let unavailable = |error: String| ReadError::Unavailable(error);
-        let consumer = match known {
-            Some(consumer) => consumer,
-            None => client::consumer(&self.options, purpose).map_err(|error| unavailable(error.to_string()))?,
+        let there = |cursor: &Cursor| cursor.index == index && cursor.next == range.start;
+        let deadline = Instant::now() + WAIT;
+        let mut pool = self.pool.lock();
+        let known = loop {
+            let alike = |cursor: &Cursor| cursor.purpose == purpose;
+            if let Some(at) = pool.idle.iter().position(|cursor| alike(cursor) && there(cursor)) {
+                return Ok(pool.idle.swap_remove(at));
+            }
+            if let Some(at) = pool.idle.iter().position(alike) {
+                break Some(pool.idle.swap_remove(at).consumer);
+            }
+            if *pool.count(purpose) < CONSUMERS {
+                *pool.count(purpose) += 1;
+                break None;
+            }
+            if self.returned.wait_until(&mut pool, deadline).timed_out() {
+                return Err(unavailable("too much is read at once".to_owned()));
+            }
         };
+        drop(pool);
+        let made = known.map_or_else(|| client::consumer(&self.options, purpose), Ok);
+        let sent = made.map_err(|error| error.to_string()).and_then(|consumer| {
+            self.send(&consumer, topic, partition, range.start).map_err(|error| error.to_string())?;
+            Ok(consumer)
+        });
+        match sent {
+            Ok(consumer) => Ok(Cursor { consumer, purpose, index, next: range.start }),
+            Err(error) => {
+                self.one_fewer(purpose);
+                Err(unavailable(error))
+            }
+        }
+    }
+
+    fn send(
+        &self,
+        consumer: &BaseConsumer<Logged>,
+        topic: Topic,
+        partition: u32,
+        from: Offset,
+    ) -> Result<(), KafkaError> {
         let mut list = TopicPartitionList::with_capacity(1);
-        let offset = KafkaOffset::Offset(range.start as i64);
-        list.add_partition_offset(self.layout.name(topic), partition as i32, offset)
-            .and_then(|()| consumer.assign(&list))
-            .map_err(|error| unavailable(error.to_string()))?;
-        Ok(Cursor { consumer, purpose, index, next: range.start })
+        list.add_partition_offset(self.layout.name(topic), partition as i32, KafkaOffset::Offset(from as i64))?;
+        consumer.assign(&list)
     }
 
     /// One that has nothing more to read, and one that was sent for single records, stops fetching.
     fn keep(&self, mut cursor: Cursor, end: Offset) {
         if cursor.purpose == Use::Lookup || cursor.next >= end {
             if cursor.consumer.unassign().is_err() {
-                return;
+                return self.give_up(cursor);
             }
             cursor.index = NOWHERE;
         }
-        let mut idle = self.idle.lock();
-        let alike = idle.iter().filter(|other| other.purpose == cursor.purpose).count();
-        if alike < KEPT {
-            idle.push(cursor);
-        }
+        self.pool.lock().idle.push(cursor);
+        self.returned.notify_one();
+    }
+
+    fn give_up(&self, cursor: Cursor) {
+        self.one_fewer(cursor.purpose);
+        drop(cursor);
+    }
+
+    fn one_fewer(&self, purpose: Use) {
+        *self.pool.lock().count(purpose) -= 1;
+        self.returned.notify_one();
     }
 }
 

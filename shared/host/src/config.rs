@@ -19,6 +19,8 @@ pub struct Config {
     pub log: Log,
     /// The log on Kafka.
     pub kafka: Kafka,
+    /// What all instances share.
+    pub storage: Shared,
     /// Keys and secrets.
     pub security: Security,
     /// Limits on end users' devices and addresses.
@@ -75,6 +77,24 @@ pub struct Kafka {
     pub linger_microseconds: u64,
     /// Further settings of librdkafka, such as those of TLS and SASL.
     pub client: BTreeMap<String, String>,
+}
+
+/// What all instances share beside the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shared {
+    /// `file:///FOLDER`, or `s3://BUCKET/PREFIX` in a build with S3: snapshots and the rows of bulk operations. Default: a
+    /// folder in the data directory, which is right where there is one instance of each service only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The least time between two snapshots over all instances, seconds, at least 5. Default 120.
+    pub snapshot_every_seconds: u64,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { url: None, snapshot_every_seconds: 120 }
+    }
 }
 
 /// Keys and secrets.
@@ -174,6 +194,9 @@ impl Config {
         if !(500..=10_000).contains(&self.kafka.delivery_timeout_ms) {
             let found = self.kafka.delivery_timeout_ms;
             return wrong(format!("kafka.delivery_timeout_ms is {found}; it must be 500 to 10000"));
+        }
+        if self.storage.snapshot_every_seconds < 5 {
+            return wrong("storage.snapshot_every_seconds must be at least 5".to_owned());
         }
         if self.kafka.linger_microseconds > 10_000 {
             return wrong("kafka.linger_microseconds must be at most 10000".to_owned());

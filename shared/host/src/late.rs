@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
+use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
@@ -12,10 +13,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use http_api::problem::{Code, Problem};
 use http_api::server::with_fallbacks;
+use projection::handle::LedgerHandle;
 use projection::owner::Progress;
 use tower::ServiceExt;
 
 use crate::contact::Contact;
+
+/// Larger bodies are not kept for a second answer.
+const REPEATABLE_BYTES: u64 = 64 << 10;
 
 /// How old what is answered may be, in seconds, while the log cannot be reached.
 static STALE: HeaderName = HeaderName::from_static("counterfoil-stale-seconds");
@@ -24,6 +29,7 @@ static STALE: HeaderName = HeaderName::from_static("counterfoil-stale-seconds");
 pub(crate) struct Late {
     api: OnceLock<Router>,
     contact: OnceLock<Arc<Contact>>,
+    ledger: OnceLock<LedgerHandle>,
     progress: Arc<Progress>,
     stopping: AtomicBool,
     note: OnceLock<&'static str>,
@@ -34,6 +40,7 @@ impl Late {
         Arc::new(Self {
             api: OnceLock::new(),
             contact: OnceLock::new(),
+            ledger: OnceLock::new(),
             progress,
             stopping: AtomicBool::new(false),
             note: OnceLock::new(),
@@ -41,7 +48,8 @@ impl Late {
     }
 
     /// From now on the API is served.
-    pub(crate) fn ready(&self, api: Router, contact: Arc<Contact>, note: Option<&'static str>) {
+    pub(crate) fn ready(&self, api: Router, ledger: LedgerHandle, contact: Arc<Contact>, note: Option<&'static str>) {
+        let _ = self.ledger.set(ledger);
         if let Some(note) = note {
             let _ = self.note.set(note);
         }
@@ -102,10 +110,31 @@ impl Late {
         // What the outer router found in the path would be taken for what the inner one finds.
         request.extensions_mut().clear();
         if let Some(api) = self.api.get() {
-            return api.clone().oneshot(request).await.into_response();
+            return self.serve(api, request).await;
         }
         let detail = format!("This instance is starting: {}.", self.how_far());
         Problem::new(Code::LogUnavailable, detail).retry_after(1).into_response()
+    }
+
+    /// What is missing here may just have been made through another instance. So where something was not found, or a key
+    /// is not known, everything that the log holds by now is folded, and the request answered once more.
+    async fn serve(&self, api: &Router, request: Request) -> Response {
+        let length = request.body().size_hint().upper().filter(|length| *length <= REPEATABLE_BYTES);
+        let (Some(length), Some(ledger)) = (length, self.ledger.get()) else {
+            return api.clone().oneshot(request).await.into_response();
+        };
+        let (parts, body) = request.into_parts();
+        let Ok(body) = to_bytes(body, length as usize).await else {
+            return Problem::new(Code::RequestTimeout, "The body broke off.").into_response();
+        };
+        let request = |parts| Request::from_parts(parts, Body::from(body.clone()));
+        let first = api.clone().oneshot(request(parts.clone())).await.into_response();
+        let missing = matches!(first.status(), StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED);
+        if !missing || !ledger.catch_up().await {
+            return first;
+        }
+        let second = api.clone().oneshot(request(parts)).await.into_response();
+        if second.status() == StatusCode::UNAUTHORIZED { first } else { second }
     }
 
     /// While the log is out of reach, what is read says how old it may be.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use coupon_api::backend::{Attempt, Backend};
 use coupon_api::secrets::Secrets;
@@ -11,12 +12,14 @@ use http_api::call::Gate;
 use inline_risk::{InlineRisk, Part, Scorer, ScorerHandle, Signal, SignalKind, Signals};
 use projection::handle::LedgerHandle;
 use projection::owner::{self, Progress};
+use projection::snapshot::{self, Snapshots};
+use storage::Storage;
 
 use crate::Failure;
 use crate::config::Config;
 
 /// Where the ledger's projection lies in a data directory.
-pub const LEDGER_FOLDER: &str = "ledger.sled";
+pub const LEDGER_FOLDER: &str = "ledger";
 /// Where the counts of risk lie.
 pub const RISK_FOLDER: &str = "risk.sled";
 
@@ -36,6 +39,8 @@ pub struct Parts {
     pub scorer: ScorerHandle,
     /// From which all secrets are derived.
     pub master: Arc<Vec<u8>>,
+    /// What all instances share.
+    pub storage: Option<Arc<Storage>>,
     /// Where this instance keeps what it can make anew.
     pub data_dir: PathBuf,
 }
@@ -56,12 +61,19 @@ pub fn start(
     master: &[u8],
     data_dir: &Path,
     duties: Duties,
+    storage: Option<Arc<Storage>>,
     progress: Arc<Progress>,
 ) -> Result<Parts, Failure> {
     let secrets = Arc::new(Secrets::new(master.to_vec()));
     let directory = Arc::new(Directory::new(secrets.clone()));
     let risk = Arc::new(InlineRisk::new(&config.limits));
-    let opened = Scorer::open(&data_dir.join(RISK_FOLDER), log.partitions(Topic::Signals))?;
+    let folder = data_dir.join(LEDGER_FOLDER);
+    let begun = match &storage {
+        Some(storage) => snapshot::fetch(storage, &folder)?,
+        None => None,
+    };
+    let counts = begun.and_then(|(_, counts)| counts);
+    let opened = Scorer::open(&data_dir.join(RISK_FOLDER), log.partitions(Topic::Signals), counts.as_deref())?;
     let (feed, followed) = crossbeam_channel::bounded(FEED_CAPACITY);
     let positions = opened.positions();
     let clock = http_api::time::system_clock_ms;
@@ -69,7 +81,10 @@ pub fn start(
     let scorer = opened.start(log.clone(), followed, risk.clone(), &part, clock)?;
     let watched = directory.clone();
     let ledger = owner::start(owner::Start {
-        folder: Some(data_dir.join(LEDGER_FOLDER)),
+        folder: Some(folder),
+        snapshots: storage
+            .clone()
+            .map(|storage| Snapshots { storage, every: Duration::from_secs(config.storage.snapshot_every_seconds) }),
         watcher: Some(Box::new(move |key, row| watched.changed(key, row))),
         feed: Some((feed, positions)),
         leads: duties.leads,
@@ -83,6 +98,7 @@ pub fn start(
         backend,
         scorer,
         master: Arc::new(master.to_vec()),
+        storage,
         data_dir: data_dir.to_owned(),
     })
 }

@@ -1,7 +1,7 @@
 //! The process of one service on Kafka, from its command line to its end.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use http_api::server::ServerLimits;
 use inline_risk::Beat;
 use projection::codec::known_semantics;
 use projection::owner::Progress;
+use storage::Storage;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -148,7 +149,7 @@ async fn serve(
         () = &mut asked_to_end => None,
     };
     if let Some((parts, router, contact, single)) = &started {
-        late.ready(router.clone(), contact.clone(), single.then_some(SINGLE));
+        late.ready(router.clone(), parts.backend.ledger.clone(), contact.clone(), single.then_some(SINGLE));
         print::line("ready");
         tracing::info!(service = service.name, %address, log = parts.log.partitions(event_log::Topic::Ledger), "ready");
         asked_to_end.await;
@@ -166,6 +167,15 @@ async fn serve(
     Ok(if report.requests_dropped == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) })
 }
 
+/// What all instances share; where nothing is said, a folder of this one.
+fn open_storage(config: &Config, data_dir: &Path) -> Result<Storage, Failure> {
+    let url = match &config.storage.url {
+        Some(url) => url.clone(),
+        None => format!("file://{}", std::path::absolute(data_dir.join("storage"))?.display()),
+    };
+    Ok(Storage::open(&url)?)
+}
+
 type Started = (Parts, Router, Arc<Contact>, bool);
 
 async fn start(
@@ -179,8 +189,9 @@ async fn start(
     let (name, duties) = (service.name, service.duties);
     let single = config.kafka.single_broker;
     let opening = tokio::task::spawn_blocking(move || {
+        let storage = Arc::new(open_storage(&config, &data_dir)?);
         let log: Arc<dyn EventLog> = kafka::open(&config.kafka, &stopping)?;
-        let parts = parts::start(&log, &config, &master, &data_dir, duties, progress)?;
+        let parts = parts::start(&log, &config, &master, &data_dir, duties, Some(storage), progress)?;
         let beat = Beat {
             instance: rand::random(),
             service: name.to_owned(),

@@ -21,11 +21,12 @@ pub(crate) struct Arrival {
     pub(crate) uri: Uri,
     pub(crate) rate: RefCell<Option<RateFields>>,
     pub(crate) test_outcome: Cell<Option<TestOutcome>>,
+    nonce_taken: Cell<bool>,
 }
 
 impl Arrival {
     pub(crate) fn new(request_id: RequestId, uri: Uri) -> Self {
-        Self { request_id, uri, rate: RefCell::new(None), test_outcome: Cell::new(None) }
+        Self { request_id, uri, rate: RefCell::new(None), test_outcome: Cell::new(None), nonce_taken: Cell::new(false) }
     }
 }
 
@@ -42,6 +43,17 @@ pub(crate) fn sent_uri() -> Option<Uri> {
 /// Leaves rate-limit fields for the answer; without an edge around the router they are lost, which harms nobody.
 pub(crate) fn leave_rate(fields: RateFields) {
     let _ = ARRIVAL.try_with(|arrival| arrival.rate.replace(Some(fields)));
+}
+
+/// Whether this request's nonce was remembered already: a request may be answered twice inside, where the first answer was
+/// given from an old state.
+pub(crate) fn nonce_taken() -> bool {
+    ARRIVAL.try_with(|arrival| arrival.nonce_taken.get()).unwrap_or(false)
+}
+
+/// Notes that this request's nonce is remembered.
+pub(crate) fn take_nonce() {
+    let _ = ARRIVAL.try_with(|arrival| arrival.nonce_taken.set(true));
 }
 
 /// Leaves a forced outcome for the edge to carry out.

@@ -65,9 +65,19 @@ pub struct ScorerHandle {
 }
 
 impl Scorer {
-    /// Opens the projection in a folder; damage is wiped.
-    pub fn open(folder: &Path, partitions: u32) -> Result<Opened, StartError> {
-        let (store, rows, positions) = Store::open(folder, partitions as usize)?;
+    /// Opens the projection in a folder; damage is wiped. Where nothing is there, it begins with what another instance
+    /// has counted, if that is given and sound.
+    pub fn open(folder: &Path, partitions: u32, counts: Option<&Path>) -> Result<Opened, StartError> {
+        let (store, mut rows, mut positions) = Store::open(folder, partitions as usize)?;
+        if let (true, Some(file)) = (rows.is_empty(), counts) {
+            match crate::store::import(file, partitions as usize) {
+                Ok(found) => {
+                    (rows, positions) = found;
+                    store.fill(&rows, &positions)?;
+                }
+                Err(error) => tracing::warn!(%error, "counts of a snapshot are refused, counting anew from the log"),
+            }
+        }
         Ok(Opened { store, rows, positions })
     }
 }
@@ -180,6 +190,10 @@ impl Worker {
             Feed::Barrier(done) => {
                 self.flush();
                 let _ = done.send(());
+            }
+            Feed::Export(done) => {
+                self.flush();
+                let _ = done.send(self.store.export());
             }
         }
     }

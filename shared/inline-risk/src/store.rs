@@ -1,5 +1,7 @@
 //! The counts on disk: sled, with the positions in the same batch and a checksum over all of it.
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use risk::{Subject, SubjectCounts};
@@ -21,6 +23,7 @@ pub(crate) struct Positions {
 
 pub(crate) struct Store {
     database: sled::Db,
+    folder: PathBuf,
 }
 
 pub(crate) type Rows = Vec<(Subject, SubjectCounts)>;
@@ -54,13 +57,13 @@ impl Store {
         }
         let database = open_sled(folder)?;
         let positions = Positions { ledger: vec![0; 256], signals: vec![0; partitions], checksum: 0 };
-        Ok((Self { database }, Vec::new(), positions))
+        Ok((Self { database, folder: folder.to_owned() }, Vec::new(), positions))
     }
 
     /// sled may meet damage with a panic, so it is read on a thread of its own.
     fn read_back(folder: PathBuf, partitions: usize) -> Result<Option<(Self, Rows, Positions)>, StoreError> {
         let work = std::thread::spawn(move || {
-            let store = Self { database: open_sled(&folder)? };
+            let store = Self { database: open_sled(&folder)?, folder };
             let Some(bytes) = store.database.get(b"m")? else {
                 let empty = store.database.is_empty();
                 return if empty { Ok(None) } else { Err(StoreError("no position".to_owned())) };
@@ -94,6 +97,81 @@ impl Store {
         self.database.apply_batch(batch)?;
         self.database.flush()?;
         Ok(())
+    }
+}
+
+/// Rows written at once when much is written.
+const MANY: usize = 10_000;
+
+impl Store {
+    /// Writes all that another instance had counted into an empty store: the positions last, since without them it counts
+    /// as damaged.
+    pub(crate) fn fill(&self, rows: &Rows, positions: &Positions) -> Result<(), StoreError> {
+        for rows in rows.chunks(MANY) {
+            let mut batch = sled::Batch::default();
+            for (subject, counts) in rows {
+                batch.insert(key(subject), encode(counts));
+            }
+            self.database.apply_batch(batch)?;
+        }
+        self.write(&Rows::new(), &[], positions)
+    }
+
+    /// Everything as one file; `None` when it cannot be written.
+    pub(crate) fn export(&self) -> Option<PathBuf> {
+        let file = self.folder.with_extension("export");
+        match self.write_to(&file) {
+            Ok(()) => Some(file),
+            Err(error) => {
+                tracing::warn!(%error, "counts cannot be exported");
+                None
+            }
+        }
+    }
+
+    fn write_to(&self, file: &Path) -> std::io::Result<()> {
+        let mut out = BufWriter::new(File::create(file)?);
+        let mut put = |bytes: &[u8]| -> std::io::Result<()> {
+            out.write_all(&(bytes.len() as u32).to_le_bytes())?;
+            out.write_all(bytes)
+        };
+        for pair in self.database.scan_prefix(b"s") {
+            let (key, value) = pair.map_err(std::io::Error::other)?;
+            put(&key[1..])?;
+            put(&value)?;
+        }
+        let positions = self.database.get(b"m").map_err(std::io::Error::other)?;
+        put(&[])?;
+        put(&positions.unwrap_or_default())?;
+        out.flush()
+    }
+}
+
+/// Reads what an export wrote; the checksum tells whether it is whole.
+pub(crate) fn import(file: &Path, partitions: usize) -> Result<(Rows, Positions), StoreError> {
+    let bytes = std::fs::read(file).map_err(|error| StoreError(error.to_string()))?;
+    let mut left = &bytes[..];
+    let mut take = || {
+        let torn = || StoreError("the file is torn".to_owned());
+        let (length, rest) = left.split_first_chunk::<4>().ok_or_else(torn)?;
+        let (piece, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(torn)?;
+        left = rest;
+        Ok::<_, StoreError>(piece)
+    };
+    let mut rows = Rows::new();
+    loop {
+        let subject = take()?;
+        if subject.is_empty() {
+            break;
+        }
+        rows.push((decode(subject)?, decode(take()?)?));
+    }
+    let positions: Positions = decode(take()?)?;
+    let checksum = rows.iter().fold(0_u64, |sum, (subject, counts)| sum.wrapping_add(row_hash(subject, counts)));
+    if checksum == positions.checksum && positions.signals.len() == partitions && positions.ledger.len() == 256 {
+        Ok((rows, positions))
+    } else {
+        Err(StoreError("the checksum is wrong".to_owned()))
     }
 }
 

@@ -1,8 +1,11 @@
-//! The folded ledger on disk: sled, written behind, a cache that can be thrown away.
+//! The folded ledger on disk, written behind: a cache that can be thrown away.
 //!
-//! sled 0.34 is durable only after a flush and may meet damage with a panic, so everything that is read back is
-//! checked against the hash of its shard, on a thread of its own; whatever does not hold is wiped and folded anew.
+//! One file, to which what changed is appended commit by commit, and which is written anew when most of it is out of
+//! date. Everything that is read back is checked: blocks by their checksums, each shard by its hash. What does not hold
+//! is refused, and the log folded anew. The same file is a snapshot, where another instance may begin.
 
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use coupon::id::{SHARDS, Sequence, Shard};
@@ -14,10 +17,17 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{FORMAT, known_semantics};
 use crate::ledger::Ledger;
 use crate::shard::{CHUNK, Dirty, PositionChunk, ShardState};
-use xxhash_rust::xxh3::xxh3_128;
+use rustc_hash::FxHashMap;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// The layout of what stands here; another one is wiped.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
+/// Items are written and checked in blocks of about so many bytes.
+const BLOCK: usize = 1 << 20;
+/// A block's length and checksum.
+const BLOCK_HEADER: usize = 12;
+/// Files smaller than this are not written anew.
+const WASTE_FROM: u64 = 64 << 20;
 
 /// What a flush writes, all or nothing.
 pub struct Image {
@@ -132,120 +142,323 @@ impl Meta {
     }
 }
 
-/// The sled database of a projection.
-pub struct Disk {
-    database: sled::Db,
-}
-
 /// Why nothing could be read back.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
-    /// sled said so, or panicked.
-    #[error("sled: {0}")]
-    Sled(String),
+    /// The file system refused something.
+    #[error("{0}")]
+    Io(String),
     /// What was read back is not what was written.
     #[error("{0}")]
     Damaged(String),
 }
 
-impl From<sled::Error> for DiskError {
-    fn from(error: sled::Error) -> Self {
-        Self::Sled(error.to_string())
+impl From<std::io::Error> for DiskError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error.to_string())
     }
+}
+
+/// The image of a projection on disk: a file to which what changed is appended, commit by commit.
+pub struct Disk {
+    path: PathBuf,
+    file: File,
+    /// Bytes of the file, and how many of them its first commit, which is the oldest whole image, takes.
+    bytes: u64,
+    base_bytes: u64,
 }
 
 impl Disk {
     /// Opens what stands in a folder and reads the ledger back; damage is wiped, and an empty ledger given.
     pub fn open(folder: &Path, partitions: usize) -> Result<(Self, Ledger, Vec<Reached>), DiskError> {
+        std::fs::create_dir_all(folder)?;
+        let path = image_file(folder);
         if marker(folder).exists() {
             tracing::warn!(folder = %folder.display(), "projection was found to be wrong, folding the log anew");
-            let _ = std::fs::remove_dir_all(folder);
-            std::fs::remove_file(marker(folder)).map_err(|error| DiskError::Sled(error.to_string()))?;
+            if path.exists() {
+                std::fs::remove_file(&path)?;
+            }
+            std::fs::remove_file(marker(folder))?;
         }
-        match Self::read_back(folder.to_owned(), partitions) {
+        match Self::read_back(&path, partitions) {
             Ok(Some(found)) => return Ok(found),
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(%error, folder = %folder.display(), "projection is damaged, folding the log anew");
+                tracing::warn!(%error, folder = %folder.display(), "projection is refused, folding the log anew");
             }
         }
-        if folder.exists() {
-            std::fs::remove_dir_all(folder).map_err(|error| DiskError::Sled(error.to_string()))?;
-        }
-        let database = open_sled(folder)?;
-        Ok((Self { database }, Ledger::new(), vec![Reached::default(); partitions]))
+        let file = File::options().create(true).write(true).truncate(true).open(&path)?;
+        Ok((Self { path, file, bytes: 0, base_bytes: 0 }, Ledger::new(), vec![Reached::default(); partitions]))
     }
 
-    fn read_back(folder: PathBuf, partitions: usize) -> Result<Option<(Self, Ledger, Vec<Reached>)>, DiskError> {
-        let work = std::thread::Builder::new().name("sled-open".into()).spawn(move || {
-            let disk = Self { database: open_sled(&folder)? };
-            let found = disk.read(partitions)?;
-            Ok(found.map(|(ledger, next)| (disk, ledger, next)))
-        });
-        match work.map(std::thread::JoinHandle::join) {
-            Ok(Ok(found)) => found,
-            Ok(Err(_)) => Err(DiskError::Sled("panicked while reading".to_owned())),
-            Err(error) => Err(DiskError::Sled(error.to_string())),
+    fn read_back(path: &Path, partitions: usize) -> Result<Option<(Self, Ledger, Vec<Reached>)>, DiskError> {
+        if !path.exists() {
+            return Ok(None);
         }
-    }
-
-    fn read(&self, partitions: usize) -> Result<Option<(Ledger, Vec<Reached>)>, DiskError> {
-        let Some(bytes) = self.database.get(b"m")? else {
-            // Nothing was flushed yet, or all of it is lost.
-            return if self.database.is_empty() { Ok(None) } else { Err(damaged("no position")) };
+        let mut ledger = Ledger::new();
+        let mut meta: Option<Meta> = None;
+        let mut base_bytes = 0;
+        let mut commit = Vec::new();
+        let mut reader = Reader::open(path)?;
+        while let Some(item) = reader.next()? {
+            match item {
+                Item::Meta(read) => {
+                    for item in commit.drain(..) {
+                        restore(&mut ledger, item)?;
+                    }
+                    meta = Some(read);
+                    if base_bytes == 0 {
+                        base_bytes = reader.sound;
+                    }
+                }
+                // The first commit is a whole image, and was put in place whole; what is torn are later ones.
+                item if meta.is_none() => restore(&mut ledger, item)?,
+                item => commit.push(item),
+            }
+        }
+        let Some(meta) = meta else {
+            return if reader.bytes == 0 { Ok(None) } else { Err(damaged("it has no end")) };
         };
-        let meta: Meta = decode(&bytes)?;
         if !meta.fits(partitions) {
             return Err(damaged("written by another release or for another layout of the log"));
         }
-        let mut ledger = Ledger::new();
-        for entry in self.database.scan_prefix(b"r") {
-            let (key, row) = entry?;
-            let (key, row): (Key, Row) = (decode(&key[1..])?, decode(&row)?);
-            ledger.shard_mut(key.shard()).restore(key, row);
-        }
-        for entry in self.database.scan_prefix(b"p") {
-            let (key, chunk) = entry?;
-            let shard = Shard(*key.get(1).ok_or_else(|| damaged("a position without a shard"))?);
-            ledger.shard_mut(shard).positions_mut().restore(decode(&chunk)?);
-        }
         meta.restore(&mut ledger)?;
-        Ok(Some((ledger, meta.reached)))
+        let file = File::options().append(true).open(path)?;
+        // Behind the last whole commit there may be half of one.
+        file.set_len(reader.sound)?;
+        let disk = Self { path: path.to_owned(), file, bytes: reader.sound, base_bytes };
+        Ok(Some((disk, ledger, meta.reached)))
     }
 
     /// Throws away everything.
-    pub fn clear(&self) -> Result<(), DiskError> {
-        self.database.clear()?;
-        self.database.flush()?;
+    pub fn clear(&mut self) -> Result<(), DiskError> {
+        self.file = File::options().create(true).write(true).truncate(true).open(&self.path)?;
+        self.bytes = 0;
+        self.base_bytes = 0;
         Ok(())
     }
 
-    /// Writes an image and waits until it is durable.
-    pub fn write(&self, image: &Image) -> Result<(), DiskError> {
-        let mut batch = sled::Batch::default();
-        let mut buffer = Vec::with_capacity(512);
+    /// Appends an image. It need not be durable: what is lost is folded again.
+    pub fn write(&mut self, image: &Image) -> Result<(), DiskError> {
+        let mut writer = Writer::new(&mut self.file);
         for (key, row) in &image.rows {
-            let key = encode(b"r", key, &mut Vec::with_capacity(48));
             match row {
-                Some(row) => batch.insert(key, encode(b"", row, &mut buffer)),
-                None => batch.remove(key),
+                Some(row) => writer.item(&ItemRef::Put(key, row))?,
+                None => writer.item(&ItemRef::Gone(key))?,
             }
         }
         for (shard, number, chunk) in &image.chunks {
-            let mut key = vec![b'p', *shard];
-            key.extend_from_slice(&number.to_be_bytes());
-            batch.insert(key, encode(b"", chunk, &mut buffer));
+            writer.item(&ItemRef::Positions(*shard, *number, chunk))?;
         }
-        batch.insert(b"m", encode(b"", &image.meta, &mut buffer));
-        self.database.apply_batch(batch)?;
-        self.database.flush()?;
+        self.bytes += writer.commit(&image.meta)?;
+        if self.base_bytes == 0 {
+            self.base_bytes = self.bytes;
+        }
         crate::metrics::FLUSHED.inc_by(image.rows.len() as u64);
+        Ok(())
+    }
+
+    /// Whether most of the file is no longer of use.
+    pub fn is_wasteful(&self) -> bool {
+        self.bytes > WASTE_FROM && self.bytes > 3 * self.base_bytes
+    }
+
+    /// Writes the file anew with what is still of use, as one commit. Takes the file's length in time and a few dozen
+    /// bytes for each row in memory.
+    pub fn compact(&mut self) -> Result<(), DiskError> {
+        if self.bytes == 0 {
+            return Ok(());
+        }
+        let mut last: FxHashMap<u128, u64> = FxHashMap::default();
+        let mut number = 0;
+        let mut meta = None;
+        let mut reader = Reader::open(&self.path)?;
+        while let Some(item) = reader.next()? {
+            match item {
+                Item::Meta(read) => meta = Some(read),
+                item => {
+                    last.insert(identity(&item), number);
+                    number += 1;
+                }
+            }
+        }
+        let meta = meta.ok_or_else(|| damaged("it has no end"))?;
+        let draft = self.path.with_extension("draft");
+        let mut file = File::options().create(true).write(true).truncate(true).open(&draft)?;
+        let mut writer = Writer::new(&mut file);
+        let mut reader = Reader::open(&self.path)?;
+        number = 0;
+        while let Some(item) = reader.next()? {
+            if matches!(item, Item::Meta(_)) {
+                continue;
+            }
+            if last.get(&identity(&item)) == Some(&number) && !matches!(item, Item::Gone(_)) {
+                writer.item(&item)?;
+            }
+            number += 1;
+        }
+        self.bytes = writer.commit(&meta)?;
+        self.base_bytes = self.bytes;
+        drop(file);
+        std::fs::rename(&draft, &self.path)?;
+        self.file = File::options().append(true).open(&self.path)?;
+        Ok(())
+    }
+
+    /// The file, to be copied.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// What a file consists of. The order of the variants is part of the format.
+#[derive(Serialize, Deserialize)]
+enum Item {
+    Put(Key, Row),
+    Gone(Key),
+    Positions(u8, u32, PositionChunk),
+    Meta(Meta),
+}
+
+/// The same, borrowed.
+#[derive(Serialize)]
+enum ItemRef<'a> {
+    Put(&'a Key, &'a Row),
+    Gone(&'a Key),
+    Positions(u8, u32, &'a PositionChunk),
+    Meta(&'a Meta),
+}
+
+/// What an item is about; a later one about the same takes its place.
+fn identity(item: &Item) -> u128 {
+    let mut buffer = Vec::with_capacity(48);
+    let written = match item {
+        Item::Put(key, _) | Item::Gone(key) => bincode::serde::encode_into_std_write((0_u8, key), &mut buffer, FORMAT),
+        Item::Positions(shard, number, _) => {
+            bincode::serde::encode_into_std_write((1_u8, shard, number), &mut buffer, FORMAT)
+        }
+        Item::Meta(_) => Ok(0),
+    };
+    debug_assert!(written.is_ok(), "writing to memory fails for no key");
+    xxh3_128(&buffer)
+}
+
+fn restore(ledger: &mut Ledger, item: Item) -> Result<(), DiskError> {
+    match item {
+        Item::Put(key, row) => ledger.shard_mut(key.shard()).restore(key, row),
+        Item::Gone(key) => ledger.shard_mut(key.shard()).restore_gone(&key),
+        Item::Positions(shard, number, chunk) => {
+            let positions = ledger.shard_mut(Shard(shard)).positions_mut();
+            if !positions.restore(number as usize, chunk) {
+                return Err(damaged("positions are left out"));
+            }
+        }
+        Item::Meta(_) => {}
+    }
+    Ok(())
+}
+
+/// Items in blocks of about [`BLOCK`] bytes: length, checksum, items.
+struct Writer<'a> {
+    file: &'a mut File,
+    block: Vec<u8>,
+    bytes: u64,
+}
+
+impl<'a> Writer<'a> {
+    fn new(file: &'a mut File) -> Self {
+        Self { file, block: vec![0; BLOCK_HEADER], bytes: 0 }
+    }
+
+    fn item(&mut self, item: &impl Serialize) -> Result<(), DiskError> {
+        let written = bincode::serde::encode_into_std_write(item, &mut self.block, FORMAT);
+        debug_assert!(written.is_ok(), "writing to memory fails for no row");
+        if self.block.len() >= BLOCK { self.flush() } else { Ok(()) }
+    }
+
+    /// The bytes written in all.
+    fn commit(mut self, meta: &Meta) -> Result<u64, DiskError> {
+        self.item(&ItemRef::Meta(meta))?;
+        self.flush()?;
+        Ok(self.bytes)
+    }
+
+    fn flush(&mut self) -> Result<(), DiskError> {
+        let (header, items) = self.block.split_at_mut(BLOCK_HEADER);
+        header[..4].copy_from_slice(&(items.len() as u32).to_le_bytes());
+        header[4..].copy_from_slice(&xxh3_64(items).to_le_bytes());
+        self.file.write_all(&self.block)?;
+        self.bytes += self.block.len() as u64;
+        self.block.truncate(BLOCK_HEADER);
         Ok(())
     }
 }
 
+struct Reader {
+    file: BufReader<File>,
+    block: Vec<u8>,
+    at: usize,
+    /// Bytes of sound blocks.
+    read: u64,
+    /// Behind the last whole commit.
+    sound: u64,
+    /// Of the whole file.
+    bytes: u64,
+}
+
+impl Reader {
+    fn open(path: &Path) -> Result<Self, DiskError> {
+        let file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        Ok(Self { file: BufReader::with_capacity(BLOCK, file), block: Vec::new(), at: 0, read: 0, sound: 0, bytes })
+    }
+
+    /// The next item; `None` at the end, which is where blocks cease to be sound.
+    fn next(&mut self) -> Result<Option<Item>, DiskError> {
+        while self.at == self.block.len() {
+            if !self.block()? {
+                return Ok(None);
+            }
+        }
+        let decoded = bincode::serde::decode_from_slice::<Item, _>(&self.block[self.at..], FORMAT);
+        let (item, length) = decoded.map_err(|error| damaged(&error.to_string()))?;
+        self.at += length;
+        if matches!(item, Item::Meta(_)) {
+            self.sound = self.read;
+        }
+        Ok(Some(item))
+    }
+
+    fn block(&mut self) -> Result<bool, DiskError> {
+        let mut header = [0; BLOCK_HEADER];
+        let left = self.bytes - self.read;
+        if left < BLOCK_HEADER as u64 {
+            return Ok(false);
+        }
+        self.file.read_exact(&mut header)?;
+        let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
+        if u64::from(length) > left - BLOCK_HEADER as u64 {
+            return Ok(false);
+        }
+        self.block.resize(length as usize, 0);
+        self.at = 0;
+        self.file.read_exact(&mut self.block)?;
+        if header[4..] != xxh3_64(&self.block).to_le_bytes() {
+            self.block.clear();
+            return Ok(false);
+        }
+        self.read += BLOCK_HEADER as u64 + u64::from(length);
+        Ok(true)
+    }
+}
+
+/// Where the image lies in its folder.
+pub(crate) fn image_file(folder: &Path) -> PathBuf {
+    folder.join("image")
+}
+
 fn marker(folder: &Path) -> PathBuf {
-    folder.with_extension("wrong")
+    folder.join("wrong")
 }
 
 /// Has a projection thrown away at its next opening.
@@ -273,23 +486,6 @@ pub fn image(ledger: &mut Ledger, reached: Vec<Reached>, flushed: &mut [Sequence
         }
     }
     Image { rows, chunks, meta: Meta::of(ledger, reached) }
-}
-
-fn open_sled(folder: &Path) -> Result<sled::Db, DiskError> {
-    // Flushed with each image only: what stands between two images is of no use.
-    Ok(sled::Config::new().path(folder).cache_capacity(64 << 20).flush_every_ms(None).open()?)
-}
-
-fn encode<T: Serialize>(prefix: &[u8], value: &T, buffer: &mut Vec<u8>) -> sled::IVec {
-    buffer.clear();
-    buffer.extend_from_slice(prefix);
-    let written = bincode::serde::encode_into_std_write(value, buffer, FORMAT);
-    debug_assert!(written.is_ok(), "writing to memory fails for no row");
-    sled::IVec::from(buffer.as_slice())
-}
-
-fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, DiskError> {
-    bincode::serde::decode_from_slice(bytes, FORMAT).map(|(value, _)| value).map_err(|e| damaged(&e.to_string()))
 }
 
 fn damaged(what: &str) -> DiskError {

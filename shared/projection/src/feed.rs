@@ -1,5 +1,6 @@
 //! Folded records for those who follow: what applied, in order per shard.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use coupon::fold::{At, Outcome};
@@ -25,4 +26,6 @@ pub enum Feed {
     /// Everything before this is about to be forgotten by the ledger's own projection: a follower makes its own
     /// copy durable, then answers. So a follower is never behind the projection that feeds it after a restart.
     Barrier(Sender<()>),
+    /// A file with all that the follower has counted is wanted, for a snapshot; `None` when there can be none.
+    Export(Sender<Option<PathBuf>>),
 }

@@ -1,7 +1,7 @@
 //! How services speak to the owner.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use coupon::fold::At;
@@ -20,6 +20,9 @@ use crate::owner::{MAX_WAITING, Message, overloaded};
 /// How long an answer is waited for; then its outcome is unknown to the caller.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long catching up may take.
+const CATCHING_UP: Duration = Duration::from_secs(2);
+
 /// A submission without its reply.
 pub type Ask = Box<dyn FnOnce(Reply) -> Submission + Send>;
 
@@ -30,6 +33,14 @@ pub struct LedgerHandle {
     log: Arc<dyn EventLog>,
     waiting: Arc<AtomicUsize>,
     clock: fn() -> Millis,
+    rounds: Arc<Rounds>,
+}
+
+/// Rounds of catching up: who comes while one is under way waits for the next one, together with all others.
+#[derive(Default)]
+struct Rounds {
+    begun: AtomicU64,
+    turn: tokio::sync::Mutex<u64>,
 }
 
 /// The owner does not answer: it has ended.
@@ -44,7 +55,7 @@ impl LedgerHandle {
         waiting: Arc<AtomicUsize>,
         clock: fn() -> Millis,
     ) -> Self {
-        Self { owner, log, waiting, clock }
+        Self { owner, log, waiting, clock, rounds: Arc::default() }
     }
 
     /// The wall clock, in milliseconds since 1970.
@@ -111,6 +122,30 @@ impl LedgerHandle {
             Some((_, Decoded::Entry(entry))) => Some((At { shard, sequence, time }, *entry)),
             _ => None,
         })
+    }
+
+    /// Waits until everything is folded that the log held when this was called, by whomever it was written: what others
+    /// were answered before is known here then. False where that cannot be had now.
+    pub async fn catch_up(&self) -> bool {
+        let wanted = self.rounds.begun.load(Ordering::Acquire) + 1;
+        let mut done = self.rounds.turn.lock().await;
+        if *done >= wanted {
+            return true;
+        }
+        let round = self.rounds.begun.fetch_add(1, Ordering::AcqRel) + 1;
+        let log = self.log.clone();
+        let ends = tokio::task::spawn_blocking(move || {
+            let partitions = 0..log.partitions(Topic::Ledger);
+            partitions.map(|partition| log.latest(Topic::Ledger, partition)).collect::<Result<Vec<_>, _>>()
+        });
+        let Ok(Ok(ends)) = ends.await else { return false };
+        let (sender, receiver) = oneshot::channel();
+        let asked = self.owner.send(Message::CatchUp(ends, sender)).is_ok();
+        let caught_up = asked && matches!(tokio::time::timeout(CATCHING_UP, receiver).await, Ok(Ok(())));
+        if caught_up {
+            *done = round;
+        }
+        caught_up
     }
 
     /// The log itself.

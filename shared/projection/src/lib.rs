@@ -1,7 +1,7 @@
-//! The owner of shards: decides against a speculative overlay, appends, folds, answers; sled behind it.
+//! The owner of shards: decides against a speculative overlay, appends, folds, answers; its image on disk behind it.
 //!
 //! Architecture invariant: an answer is given only after its own record and everything that it rests on is folded
-//! from the log. sled is a cache of the fold and can be thrown away at any time.
+//! from the log. The image is a cache of the fold and can be thrown away at any time.
 
 pub mod codec;
 pub mod disk;
@@ -15,3 +15,4 @@ pub mod overlay;
 pub mod owner;
 pub mod refold;
 pub mod shard;
+pub mod snapshot;

@@ -9,13 +9,14 @@ use coupon::id::{PLATFORM, SHARDS, Sequence};
 use coupon::record::RequestKey;
 use coupon::terms::Millis;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use event_log::{AppendError, EventLog, ReadError, Topic};
+use event_log::{AppendError, EventLog, Offset, ReadError, Topic};
 
 use crate::disk::{self, Disk, Image, Reached};
 use crate::engine::{Answer, Difference, Engine, Follow, Submission};
 use crate::feed::Feed;
 use crate::handle::LedgerHandle;
 use crate::ledger::{Ledger, Watcher};
+use crate::snapshot::{Snapshots, Snapshotter};
 
 /// Submissions that may wait for the owner; more is refused as overload.
 pub const MAX_WAITING: usize = 20_000;
@@ -46,6 +47,8 @@ pub enum Message {
     Query(Query),
     /// Whether a request is under way here.
     IsInFlight(RequestKey, tokio::sync::oneshot::Sender<bool>),
+    /// Wait until each partition is folded up to an offset.
+    CatchUp(Vec<Offset>, tokio::sync::oneshot::Sender<()>),
     /// The log moved, or a batch's append ended.
     Appended(Vec<u64>, Result<(), AppendError>),
     /// The log moved.
@@ -62,7 +65,7 @@ pub enum Message {
 pub struct Start {
     /// The log.
     pub log: Arc<dyn EventLog>,
-    /// Where sled lies; `None` keeps nothing.
+    /// Where its image lies; `None` keeps nothing.
     pub folder: Option<PathBuf>,
     /// Drawn at random: tells this instance's records apart.
     pub instance: u64,
@@ -77,6 +80,8 @@ pub struct Start {
     pub leads: bool,
     /// How far the start is.
     pub progress: Arc<Progress>,
+    /// Where snapshots go.
+    pub snapshots: Option<Snapshots>,
     /// Called when the instance is of no use any more, with the reason. The default ends the process.
     pub on_fatal: fn(&str),
 }
@@ -93,6 +98,7 @@ impl Start {
             feed: None,
             leads: true,
             progress: Arc::default(),
+            snapshots: None,
             on_fatal: end_process,
         }
     }
@@ -123,7 +129,7 @@ impl Progress {
 /// How a start went.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// sled cannot be opened.
+    /// The image cannot be opened.
     #[error("the projection cannot be opened: {0}")]
     Disk(#[from] disk::DiskError),
     /// The log cannot be read.
@@ -158,12 +164,14 @@ struct Owner {
     flusher_idle: Arc<AtomicBool>,
     flushed: Vec<Sequence>,
     last_flush: Instant,
+    /// Who waits until each partition is folded so far.
+    catching_up: Vec<(Vec<Offset>, tokio::sync::oneshot::Sender<()>)>,
 }
 
-/// Reads sled, folds what the log holds beyond it, and starts the owner. Returns when everything is folded.
+/// Reads the image, folds what the log holds beyond it, and starts the owner. Returns when everything is folded.
 pub fn start(start: Start) -> Result<LedgerHandle, StartError> {
     let partitions = start.log.partitions(Topic::Ledger) as usize;
-    let (disk, mut ledger, mut reached) = open_disk(&start, partitions)?;
+    let (mut disk, mut ledger, mut reached) = open_disk(&start, partitions)?;
     for (partition, reached) in reached.iter().enumerate() {
         if !reached.stands_in(start.log.as_ref(), partition as u32)? {
             tracing::warn!(partition, "the projection is not of this log, or ahead of it: folding the log anew");
@@ -178,7 +186,7 @@ pub fn start(start: Start) -> Result<LedgerHandle, StartError> {
     }
     if ledger.is_empty() {
         reached = vec![Reached::default(); partitions];
-        if let Some(disk) = &disk {
+        if let Some(disk) = &mut disk {
             disk.clear()?;
         }
     }
@@ -193,7 +201,8 @@ pub fn start(start: Start) -> Result<LedgerHandle, StartError> {
     watch_log(start.log.as_ref(), &outbox, &moved);
     let feed = start.feed.map(|(feed, _)| feed);
     let flusher_idle = Arc::new(AtomicBool::new(true));
-    let flusher = disk.map(|disk| start_flusher(disk, feed.clone(), flusher_idle.clone())).transpose()?;
+    let flusher =
+        disk.map(|disk| start_flusher(disk, feed.clone(), start.snapshots, flusher_idle.clone())).transpose()?;
     let mut owner = Owner {
         engine: engine(Engine::new(ledger, start.instance, follow, feed.is_some()), start.leads),
         log: start.log.clone(),
@@ -213,6 +222,7 @@ pub fn start(start: Start) -> Result<LedgerHandle, StartError> {
         flusher_idle,
         flushed,
         last_flush: Instant::now(),
+        catching_up: Vec::new(),
     };
     owner.fold_all()?;
     let platform = owner.engine.ledger.shard(PLATFORM.shard());
@@ -260,7 +270,13 @@ fn watch_log(log: &dyn EventLog, outbox: &Sender<Message>, moved: &Arc<AtomicBoo
 
 type Flusher = Sender<(Image, Option<Sender<()>>)>;
 
-fn start_flusher(disk: Disk, feed: Option<Sender<Feed>>, idle: Arc<AtomicBool>) -> std::io::Result<Flusher> {
+fn start_flusher(
+    mut disk: Disk,
+    feed: Option<Sender<Feed>>,
+    snapshots: Option<Snapshots>,
+    idle: Arc<AtomicBool>,
+) -> std::io::Result<Flusher> {
+    let mut snapshotter = snapshots.map(Snapshotter::new);
     let (outbox, inbox) = crossbeam_channel::unbounded::<(Image, Option<Sender<()>>)>();
     std::thread::Builder::new().name("ledger-flusher".into()).spawn(move || {
         for (image, done) in inbox {
@@ -270,9 +286,15 @@ fn start_flusher(disk: Disk, feed: Option<Sender<Feed>>, idle: Arc<AtomicBool>) 
                     let _ = receiver.recv();
                 }
             }
-            if let Err(error) = disk.write(&image) {
+            let written = disk.write(&image).and_then(|()| if disk.is_wasteful() { disk.compact() } else { Ok(()) });
+            if let Err(error) = written {
                 // The log has everything; the next start folds what is missing here.
                 tracing::error!(%error, "projection cannot be written");
+            }
+            if done.is_none()
+                && let Some(snapshotter) = &mut snapshotter
+            {
+                snapshotter.look(&mut disk, image.meta.records(), feed.as_ref());
             }
             idle.store(true, Ordering::Release);
             if let Some(done) = done {
@@ -305,6 +327,7 @@ impl Owner {
             if self.moved.swap(false, Ordering::AcqRel) {
                 self.fold_on();
             }
+            self.caught_up();
             self.engine.propose_due(wall);
             self.engine.sweep(wall);
             self.append(wall);
@@ -350,6 +373,7 @@ impl Owner {
                     Err(AppendError::Full | AppendError::Closed) => self.engine.refused_by_log(&numbers, wall),
                 }
             }
+            Message::CatchUp(ends, done) => self.catching_up.push((ends, done)),
             Message::Contradict(difference) => self.engine.contradict(difference),
             Message::Wrong(reason) => self.end(&reason),
             Message::Moved | Message::Stop(_) => {}
@@ -374,6 +398,18 @@ impl Owner {
             self.appending = None;
             tracing::warn!(%error, "batch was not taken");
             self.engine.refused_by_log(&numbers, wall);
+        }
+    }
+
+    fn caught_up(&mut self) {
+        let follow = self.engine.follow();
+        let reached = |ends: &[Offset]| ends.iter().zip(follow).all(|(end, follow)| follow.next >= *end);
+        let (there, waiting) = std::mem::take(&mut self.catching_up).into_iter().partition(|(ends, _)| reached(ends));
+        self.catching_up = waiting;
+        let there: Vec<(Vec<Offset>, tokio::sync::oneshot::Sender<()>)> = there;
+        for (_, done) in there {
+            // Who asked may have gone away.
+            let _ = done.send(());
         }
     }
 

@@ -93,9 +93,14 @@ impl Positions {
         self.chunks.iter().enumerate().skip(first)
     }
 
-    /// Puts a chunk back in its turn.
-    pub fn restore(&mut self, chunk: PositionChunk) {
+    /// Puts a chunk in its place; false when those before it are missing.
+    pub fn restore(&mut self, number: usize, chunk: PositionChunk) -> bool {
+        if number > self.chunks.len() {
+            return false;
+        }
+        self.chunks.truncate(number);
         self.chunks.push(chunk);
+        true
     }
 }
 
@@ -194,9 +199,17 @@ impl ShardState {
     pub fn restore(&mut self, key: Key, row: Row) {
         let hash = row_hash(&key, &row);
         self.note_request(&key, &row);
-        self.live_requests += usize::from(matches!(key, Key::Request(..)));
-        self.hash = self.hash.wrapping_add(hash);
-        self.rows.insert(key, (row, hash));
+        let before = self.rows.insert(key, (row, hash));
+        self.live_requests += usize::from(matches!(key, Key::Request(..)) && before.is_none());
+        self.hash = self.hash.wrapping_add(hash).wrapping_sub(before.map_or(0, |(_, hash)| hash));
+    }
+
+    /// The same of a row that is gone.
+    pub fn restore_gone(&mut self, key: &Key) {
+        if let Some((_, hash)) = self.rows.remove(key) {
+            self.live_requests -= usize::from(matches!(key, Key::Request(..)));
+            self.hash = self.hash.wrapping_sub(hash);
+        }
     }
 
     fn note_request(&mut self, key: &Key, row: &Row) {

@@ -36,7 +36,7 @@ pub(crate) fn run(source: &Source, verify: bool) -> Result<ExitCode, Failure> {
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
-    let (disk, _, _) = Disk::open(&folder, partitions)?;
+    let (mut disk, _, _) = Disk::open(&folder, partitions)?;
     let mut flushed = vec![0; 256];
     disk.write(&disk::image(&mut fresh, folded.reached, &mut flushed))?;
     print("the projection was written anew");

@@ -138,13 +138,13 @@ fn a_projection_that_is_gone_or_damaged_is_made_anew() {
     let folder = tempfile::tempdir().expect("a folder");
     let runtime = runtime();
     let (caller, _, coupon) = one_coupon(folder.path(), &runtime);
-    let sled = folder.path().join("ledger.sled");
+    let projection = folder.path().join("ledger");
     let read = |server: &Server| {
         let caller = caller.at(server);
         runtime.block_on(caller.get(&format!("/v1/coupons/{}", coupon["coupon_id"].as_str().expect("id"))))
     };
-    let database = sled.join("db");
-    let mut bytes = std::fs::read(&database).expect("sled's file");
+    let database = projection.join("image");
+    let mut bytes = std::fs::read(&database).expect("the image");
     let places: Vec<usize> = (0..bytes.len()).step_by(97).collect();
     for i in places {
         bytes[i] ^= 0x55;
@@ -154,7 +154,7 @@ fn a_projection_that_is_gone_or_damaged_is_made_anew() {
     assert_eq!(read(&server)["state"], "claimed");
     assert_eq!(server.terminate(), Some(0));
     assert!(tool(folder.path(), &["rebuild", "--verify"]).status.success());
-    std::fs::remove_dir_all(&sled).expect("removes");
+    std::fs::remove_dir_all(&projection).expect("removes");
     std::fs::remove_dir_all(folder.path().join("risk.sled")).expect("removes");
     let server = Server::start(folder.path(), &[]);
     assert_eq!(read(&server)["state"], "claimed");
@@ -178,7 +178,7 @@ fn a_damaged_record_stops_its_partition_and_is_named() {
     );
     assert_eq!(database.execute(&flip, []).expect("changes"), 1);
     drop(database);
-    std::fs::remove_dir_all(folder.path().join("ledger.sled")).expect("removes");
+    std::fs::remove_dir_all(folder.path().join("ledger")).expect("removes");
     let server = Server::start(folder.path(), &[]);
     let lines = server.log_lines.lock().expect("not poisoned").clone();
     assert!(lines.contains("damaged") && lines.contains(&format!("offset {last}")), "{lines}");

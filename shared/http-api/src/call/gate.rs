@@ -233,8 +233,14 @@ impl Gate {
         let AuthorizationHeader::Signed { key_id, nonce, timestamp_seconds, .. } = credentials else {
             return Ok(());
         };
+        if arrival::nonce_taken() {
+            return Ok(());
+        }
         match self.nonces.remember(key_id, nonce, *timestamp_seconds, now_ms.div_euclid(1000)) {
-            Seen::First => Ok(()),
+            Seen::First => {
+                arrival::take_nonce();
+                Ok(())
+            }
             Seen::Again => Err(Problem::of(Code::NonceReused).pointer("/headers/authorization")),
             Seen::Full => Err(Problem::new(Code::Overloaded, "The memory of nonces is full.").retry_after(10)),
         }
