@@ -73,7 +73,7 @@ impl Member {
             .args(["--listen", &format!("127.0.0.1:{}", self.port), "--brokers", brokers, "--data-dir"])
             .arg(&self.folder)
             .env("COUNTERFOIL__SECURITY__MASTER_KEY_FILE", plan.folder.join("master.key"))
-            .env("COUNTERFOIL__STORAGE__URL", format!("file://{}", absolute(&plan.folder.join("storage"))?.display()))
+            .env("COUNTERFOIL__STORAGE__URL", format!("file://{}", absolute(plan.folder.join("storage"))?.display()))
             .envs(plan.environment.iter().map(|(name, value)| (name, value)))
             .envs(environment.iter().copied());
         if plan.brokers < 3 {

@@ -1,10 +1,10 @@
 //! Work on many rows: chunk by chunk, each a record of its own, so that redemptions go between them; taken up again
-//! after a restart.
+//! after a restart, or by another instance.
 //!
 //! What is folded says which chunk is next, before every chunk. So it does no harm when an answer is lost, or when two
-//! work on one operation: the ledger takes each chunk once.
+//! instances work on one operation: the ledger takes each chunk once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use coupon::command::Command;
@@ -26,31 +26,64 @@ use crate::state::{Issuer, blocking};
 /// How long to wait where the ledger could not take a chunk.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Takes up every operation that is not done, and clears away the rows of those that never began.
+/// How often operations are looked for that nobody works on.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Takes up every operation that is not done, and clears away the rows of those that never began. From then on, takes up
+/// those that stand still because the instance that worked on them has ended.
 pub async fn resume(state: &Issuer) {
-    match take_up(state).await {
-        Ok(wanted) => {
-            let folder = state.spool.clone();
-            let _ = blocking(move || spool::sweep(&folder, &wanted)).await;
+    match unfinished(state).await {
+        Ok(operations) => {
+            let mut wanted = HashSet::new();
+            for (merchant, number) in operations.keys().copied() {
+                if let Ok(operation) = started(state, merchant, number).await {
+                    wanted.insert(operation.rows);
+                }
+                tracing::info!(%merchant, operation = number, "operation goes on");
+                go_on(state.clone(), merchant, number);
+            }
+            let storage = state.spool.clone();
+            let _ = blocking(move || spool::sweep(&storage, &wanted)).await;
         }
         Err(problem) => tracing::error!(%problem, "operations cannot be taken up"),
     }
+    tokio::spawn(take_over(state.clone()));
 }
 
-async fn take_up(state: &Issuer) -> Result<HashSet<String>, Problem> {
-    let mut wanted = HashSet::new();
-    for (merchant, _) in state.backend.directory.merchants() {
-        let look = move |shard: &ShardState, ledger: &Ledger, _| {
-            let all = ledger.index.list(merchant, Index::Operations).iter();
-            all.filter(|n| shard.operation(merchant, **n).is_some_and(|row| !row.finished)).copied().collect::<Vec<_>>()
-        };
-        for number in state.backend.look(merchant, look).await? {
-            wanted.insert(started(state, merchant, number).await?.rows);
-            tracing::info!(%merchant, operation = number, "operation goes on");
-            go_on(state.clone(), merchant, number);
+/// Where one has not moved since the last look, whoever worked on it may be gone.
+async fn take_over(state: Issuer) {
+    let mut before: HashMap<(MerchantId, u64), u64> = HashMap::new();
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        crate::state::open_all(&state.backend).await;
+        let Ok(now) = unfinished(&state).await else { continue };
+        for (operation, chunks) in &now {
+            let (merchant, number) = *operation;
+            if before.get(operation) == Some(chunks) && !state.working.lock().contains(operation) {
+                tracing::info!(%merchant, operation = number, "operation stood still and is taken over");
+                go_on(state.clone(), merchant, number);
+            }
         }
+        before = now;
     }
-    Ok(wanted)
+}
+
+/// All operations that are not done, with the number of their next chunk.
+async fn unfinished(state: &Issuer) -> Result<HashMap<(MerchantId, u64), u64>, Problem> {
+    let merchants: Vec<MerchantId> = state.backend.directory.merchants().into_iter().map(|(id, _)| id).collect();
+    let look = move |ledger: &Ledger, _| {
+        let mut found = HashMap::new();
+        for merchant in merchants {
+            let shard = ledger.of(merchant);
+            for number in ledger.index.list(merchant, Index::Operations).iter().copied() {
+                if let Some(row) = shard.operation(merchant, number).filter(|row| !row.finished) {
+                    found.insert((merchant, number), row.chunks);
+                }
+            }
+        }
+        found
+    };
+    state.backend.ledger.query(look).await.map_err(Problem::internal)
 }
 
 /// Begins an operation whose rows are durable. It runs as a task of its own: a caller who goes away while it is being
@@ -95,10 +128,26 @@ async fn find_out(state: Issuer, merchant: MerchantId, key: RequestKey, rows: St
 /// Works on an operation in the background.
 fn go_on(state: Issuer, merchant: MerchantId, number: u64) {
     tokio::spawn(async move {
+        if !state.working.lock().insert((merchant, number)) {
+            return;
+        }
+        let _working = WorkingOn { state: state.clone(), operation: (merchant, number) };
         if let Err(problem) = work(&state, merchant, number).await {
-            tracing::error!(%merchant, operation = number, %problem, "operation stands still until the next start");
+            tracing::error!(%merchant, operation = number, %problem, "operation stands still until it is taken over");
         }
     });
+}
+
+/// Says that an operation is worked on, for as long as that is so.
+struct WorkingOn {
+    state: Issuer,
+    operation: (MerchantId, u64),
+}
+
+impl Drop for WorkingOn {
+    fn drop(&mut self) {
+        self.state.working.lock().remove(&self.operation);
+    }
 }
 
 async fn work(state: &Issuer, merchant: MerchantId, number: u64) -> Result<(), Problem> {
@@ -110,10 +159,11 @@ async fn work(state: &Issuer, merchant: MerchantId, number: u64) -> Result<(), P
         let row = state.backend.look(merchant, move |shard, _, _| shard.operation(merchant, number).cloned()).await?;
         let row = row.ok_or_else(|| Problem::internal("an operation without a row"))?;
         if row.finished {
-            return blocking(move || rows.remove()).await;
+            let storage = state.spool.clone();
+            return blocking(move || spool::remove(&storage, &operation.rows)).await;
         }
         let (back, command) = blocking(move || {
-            let command = next_chunk(&mut rows, number, &row);
+            let command = next_chunk(&rows, number, &row);
             (rows, command)
         })
         .await?;
@@ -127,7 +177,7 @@ async fn work(state: &Issuer, merchant: MerchantId, number: u64) -> Result<(), P
     }
 }
 
-fn next_chunk(rows: &mut Rows, number: u64, row: &OperationRow) -> std::io::Result<Command> {
+fn next_chunk(rows: &Rows, number: u64, row: &OperationRow) -> std::io::Result<Command> {
     let left = row.total.saturating_sub(row.done);
     let count = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_ROWS);
     let last = left == count as u64;

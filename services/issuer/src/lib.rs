@@ -10,4 +10,4 @@ mod state;
 
 pub use api::{openapi, router};
 pub use bulk::resume;
-pub use state::{Issuer, open_all};
+pub use state::{Issuer, Working, open_all};

@@ -1,6 +1,7 @@
 //! `counterfoil-issuer`: merchants, stocks, codes and claims, on Kafka.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use axum::Router;
 use host::parts::Duties;
@@ -15,15 +16,15 @@ fn main() -> ExitCode {
         name: "issuer",
         binary: env!("CARGO_BIN_NAME"),
         about: "Merchants, stocks, codes and claims; any number of instances share one log",
-        duties: Duties { leads: true, judges: false },
+        duties: Duties { leads: true, judges: false, shares: true },
         build: |parts| Box::pin(build(parts)),
     })
 }
 
 async fn build(parts: Parts) -> Result<Router, Failure> {
-    let Parts { backend, gate, master, data_dir, .. } = parts;
+    let Parts { backend, gate, master, data_dir, storage, .. } = parts;
     host::platform_key(&backend, &master, &data_dir).await?;
-    let issuer = Issuer { backend, gate, spool: data_dir.join("operations") };
+    let issuer = Issuer { backend, gate, spool: storage, working: Arc::default() };
     issuer::open_all(&issuer.backend).await;
     issuer::resume(&issuer).await;
     Ok(issuer::router(issuer))

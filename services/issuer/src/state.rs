@@ -1,6 +1,6 @@
 //! What the handlers share.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
@@ -12,7 +12,12 @@ use coupon_api::backend::Backend;
 use http_api::Code;
 use http_api::call::{Call, Gate};
 use http_api::problem::Problem;
+use parking_lot::Mutex;
 use projection::engine::{Answer, What};
+use storage::Storage;
+
+/// Operations, by merchant and number.
+pub type Working = Arc<Mutex<HashSet<(MerchantId, u64)>>>;
 
 /// The issuer's handlers' state.
 #[derive(Clone)]
@@ -21,8 +26,10 @@ pub struct Issuer {
     pub backend: Arc<Backend>,
     /// Lets callers in.
     pub gate: Arc<Gate>,
-    /// Where the rows of operations lie until they are done.
-    pub spool: PathBuf,
+    /// Where the rows of operations lie until they are done, for all instances.
+    pub spool: Arc<Storage>,
+    /// Operations that this instance works on.
+    pub working: Working,
 }
 
 impl FromRef<Issuer> for Arc<Gate> {

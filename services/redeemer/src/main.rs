@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::post;
 use host::parts::Duties;
-use host::{Failure, Parts, Service};
+use host::{Parts, Service};
 use redeemer::{Receipts, Redeemer};
 
 #[global_allocator]
@@ -17,15 +17,15 @@ fn main() -> ExitCode {
         name: "redeemer",
         binary: env!("CARGO_BIN_NAME"),
         about: "Validations, locks, redemptions and reversals; any number of instances share one log",
-        duties: Duties { leads: true, judges: false },
-        build: |parts| Box::pin(build(parts)),
+        duties: Duties { leads: true, judges: false, shares: true },
+        build: |parts| Box::pin(std::future::ready(Ok(build(parts)))),
     })
 }
 
-async fn build(parts: Parts) -> Result<Router, Failure> {
+fn build(parts: Parts) -> Router {
     let Parts { backend, gate, master, .. } = parts;
     let checks =
         Router::new().route("/v1/signature-checks", post(http_api::signature_check::post)).with_state(gate.clone());
     let redeemer = Redeemer { backend, gate, receipts: Arc::new(Receipts::new(&master)) };
-    Ok(redeemer::router(redeemer).merge(checks))
+    redeemer::router(redeemer).merge(checks)
 }

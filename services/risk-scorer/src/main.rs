@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use axum::Router;
 use host::parts::Duties;
-use host::{Failure, Parts, Service};
+use host::{Parts, Service};
 use risk_scorer::RiskApi;
 
 #[global_allocator]
@@ -15,12 +15,12 @@ fn main() -> ExitCode {
         name: "risk-scorer",
         binary: env!("CARGO_BIN_NAME"),
         about: "Counts what the log tells, publishes verdicts, and answers analysts",
-        duties: Duties { leads: false, judges: true },
-        build: |parts| Box::pin(build(parts)),
+        duties: Duties { leads: false, judges: true, shares: true },
+        build: |parts| Box::pin(std::future::ready(Ok(build(parts)))),
     })
 }
 
-async fn build(parts: Parts) -> Result<Router, Failure> {
+fn build(parts: Parts) -> Router {
     let Parts { backend, gate, scorer, .. } = parts;
-    Ok(risk_scorer::router(RiskApi { scorer, backend, gate }))
+    risk_scorer::router(RiskApi { scorer, backend, gate })
 }

@@ -109,7 +109,7 @@ enum Command {
     },
     /// Print the configuration in force
     Config,
-    /// Print the OpenAPI document of all services
+    /// Print the `OpenAPI` document of all services
     Openapi,
 }
 

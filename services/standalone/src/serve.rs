@@ -19,6 +19,7 @@ use host::{ADDRESS_FILE, Failure, Parts, StateFolder, keys};
 use issuer::Issuer;
 use redeemer::{Receipts, Redeemer};
 use risk_scorer::RiskApi;
+use storage::Storage;
 use tokio::signal::unix::{SignalKind as UnixSignal, signal};
 use tokio::sync::oneshot;
 
@@ -63,7 +64,10 @@ fn start(config: &Config, data_dir: &Path) -> Result<Parts, Failure> {
         OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&log_file)?;
     }
     let log: Arc<dyn EventLog> = SqliteLog::open(&log_file, options)?;
-    parts::start(&log, config, &master, data_dir, Duties { leads: true, judges: true }, None, Arc::default())
+    // The rows of operations lie beside the log.
+    let storage = Storage::open(&format!("file://{}", std::path::absolute(data_dir)?.display()))?;
+    let (duties, storage) = (Duties { leads: true, judges: true, shares: false }, Arc::new(storage));
+    parts::start(&log, config, &master, data_dir, duties, storage, Arc::default())
 }
 
 async fn serve(
@@ -78,7 +82,12 @@ async fn serve(
     let backend = parts.backend.clone();
     host::platform_key(&backend, &parts.master, data_dir).await?;
     issuer::open_all(&backend).await;
-    let issuer = Issuer { backend: backend.clone(), gate: parts.gate.clone(), spool: data_dir.join("operations") };
+    let issuer = Issuer {
+        backend: backend.clone(),
+        gate: parts.gate.clone(),
+        spool: parts.storage.clone(),
+        working: Arc::default(),
+    };
     issuer::resume(&issuer).await;
     let ready = Arc::new(AtomicBool::new(true));
     let router = router(&parts, &issuer, &ready);

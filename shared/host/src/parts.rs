@@ -40,7 +40,7 @@ pub struct Parts {
     /// From which all secrets are derived.
     pub master: Arc<Vec<u8>>,
     /// What all instances share.
-    pub storage: Option<Arc<Storage>>,
+    pub storage: Arc<Storage>,
     /// Where this instance keeps what it can make anew.
     pub data_dir: PathBuf,
 }
@@ -52,6 +52,8 @@ pub struct Duties {
     pub leads: bool,
     /// Publishes verdicts.
     pub judges: bool,
+    /// Begins with the snapshots of other instances, and writes them.
+    pub shares: bool,
 }
 
 /// Opens the projections and folds the log to its end.
@@ -61,17 +63,15 @@ pub fn start(
     master: &[u8],
     data_dir: &Path,
     duties: Duties,
-    storage: Option<Arc<Storage>>,
+    storage: Arc<Storage>,
     progress: Arc<Progress>,
 ) -> Result<Parts, Failure> {
     let secrets = Arc::new(Secrets::new(master.to_vec()));
     let directory = Arc::new(Directory::new(secrets.clone()));
     let risk = Arc::new(InlineRisk::new(&config.limits));
     let folder = data_dir.join(LEDGER_FOLDER);
-    let begun = match &storage {
-        Some(storage) => snapshot::fetch(storage, &folder)?,
-        None => None,
-    };
+    let every = config.storage.snapshot_every_seconds;
+    let begun = if duties.shares { snapshot::fetch(&storage, &folder)? } else { None };
     let counts = begun.and_then(|(_, counts)| counts);
     let opened = Scorer::open(&data_dir.join(RISK_FOLDER), log.partitions(Topic::Signals), counts.as_deref())?;
     let (feed, followed) = crossbeam_channel::bounded(FEED_CAPACITY);
@@ -82,9 +82,7 @@ pub fn start(
     let watched = directory.clone();
     let ledger = owner::start(owner::Start {
         folder: Some(folder),
-        snapshots: storage
-            .clone()
-            .map(|storage| Snapshots { storage, every: Duration::from_secs(config.storage.snapshot_every_seconds) }),
+        snapshots: duties.shares.then(|| Snapshots { storage: storage.clone(), every: Duration::from_secs(every) }),
         watcher: Some(Box::new(move |key, row| watched.changed(key, row))),
         feed: Some((feed, positions)),
         leads: duties.leads,

@@ -191,7 +191,7 @@ async fn start(
     let opening = tokio::task::spawn_blocking(move || {
         let storage = Arc::new(open_storage(&config, &data_dir)?);
         let log: Arc<dyn EventLog> = kafka::open(&config.kafka, &stopping)?;
-        let parts = parts::start(&log, &config, &master, &data_dir, duties, Some(storage), progress)?;
+        let parts = parts::start(&log, &config, &master, &data_dir, duties, storage, progress)?;
         let beat = Beat {
             instance: rand::random(),
             service: name.to_owned(),

@@ -6,7 +6,7 @@ use event_log::{EventLog, ReadError, Topic};
 use inline_risk::{Beat, beat_of};
 
 /// An instance that has not beaten for so long is gone; it beats every two seconds.
-const ALIVE_MS: i64 = 30_000;
+const ALIVE_MS: i64 = 10_000;
 /// Records read at once.
 const AT_ONCE: usize = 1_024;
 

@@ -28,41 +28,40 @@ const AT_ONCE: usize = 2_000;
 /// How often progress is said.
 const SAY_EVERY: Duration = Duration::from_secs(1);
 /// A source on Kafka is at rest when no instance has beaten for so long.
-const REST_MS: i64 = 10_000;
+const REST_MS: i64 = 8_000;
 
 /// Where to.
 #[derive(Args)]
 pub(crate) struct Target {
     /// Kafka, `host:port`, separated by commas; `counterfoil topics create` makes its topics
-    #[arg(long, value_name = "LIST", conflicts_with = "to_data_dir", required_unless_present = "to_data_dir")]
-    to_brokers: Option<String>,
+    #[arg(long = "to-brokers", value_name = "LIST", conflicts_with = "folder", required_unless_present = "folder")]
+    brokers_there: Option<String>,
     /// Stands before the names of its topics
-    #[arg(long, value_name = "TEXT", default_value = "", requires = "to_brokers")]
-    to_prefix: String,
+    #[arg(long = "to-prefix", value_name = "TEXT", default_value = "", requires = "brokers_there")]
+    prefix: String,
     /// An embedded log in another data directory
-    #[arg(long, value_name = "DIR")]
-    to_data_dir: Option<PathBuf>,
+    #[arg(long = "to-data-dir", value_name = "DIR")]
+    folder: Option<PathBuf>,
     /// Partitions of a new embedded log
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
-    to_partitions: u32,
+    #[arg(long = "to-partitions", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
+    partitions: u32,
 }
 
 impl Target {
     fn open(&self, source: &Source) -> Result<Arc<dyn EventLog>, Failure> {
-        if let Some(brokers) = &self.to_brokers {
+        if let Some(brokers) = &self.brokers_there {
             let options = event_log_kafka::Options {
                 brokers: brokers.clone(),
-                topic_prefix: self.to_prefix.clone(),
+                topic_prefix: self.prefix.clone(),
                 partitions: None,
                 delivery_timeout: Duration::from_mins(1),
                 ..host::kafka_options(&source.config.kafka)
             };
             return Ok(KafkaLog::open(&options)?);
         }
-        let folder = self.to_data_dir.clone().unwrap_or_default();
+        let folder = self.folder.clone().unwrap_or_default();
         drop(StateFolder::take(&folder)?);
-        let options =
-            event_log_sqlite::Options { partitions: self.to_partitions, ..event_log_sqlite::Options::default() };
+        let options = event_log_sqlite::Options { partitions: self.partitions, ..event_log_sqlite::Options::default() };
         Ok(SqliteLog::open(folder.join(LOG_FILE), options)?)
     }
 }

@@ -109,7 +109,7 @@ fn what_was_answered_is_there_after_every_kill() {
             }
         });
         server = Server::start(folder.path(), &[]);
-        caller = caller.at(&server);
+        caller = caller.at(&server.address);
         let all = all.lock().expect("not poisoned").clone();
         let found_out = runtime.block_on(settle(&caller, &all));
         (repeated, cancelled) = (repeated + found_out.0, cancelled + found_out.1);
@@ -140,7 +140,7 @@ fn a_projection_that_is_gone_or_damaged_is_made_anew() {
     let (caller, _, coupon) = one_coupon(folder.path(), &runtime);
     let projection = folder.path().join("ledger");
     let read = |server: &Server| {
-        let caller = caller.at(server);
+        let caller = caller.at(&server.address);
         runtime.block_on(caller.get(&format!("/v1/coupons/{}", coupon["coupon_id"].as_str().expect("id"))))
     };
     let database = projection.join("image");
@@ -183,7 +183,7 @@ fn a_damaged_record_stops_its_partition_and_is_named() {
     let lines = server.log_lines.lock().expect("not poisoned").clone();
     assert!(lines.contains("damaged") && lines.contains(&format!("offset {last}")), "{lines}");
     runtime.block_on(async {
-        let caller = caller.at(&server);
+        let caller = caller.at(&server.address);
         let refused = caller.post("/v1/redemptions", redemption(&coupon["code"], "o1")).await;
         assert_eq!(
             (refused.status.as_u16(), refused.code().map(|c| c.to_string())),

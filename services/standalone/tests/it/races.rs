@@ -2,33 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::support::{Server, claim, merchant, redemption, runtime, stock, tool};
-use http_api::client::Reply;
+use crate::support::{Server, at_once, by_status, claim, merchant, redemption, runtime, stock, tool};
 use serde_json::json;
 
 /// Coupons that are fought for.
 const CODES: u64 = 1_000;
-
-fn by_status(replies: &[Reply]) -> HashMap<u16, usize> {
-    let mut counts = HashMap::new();
-    for reply in replies {
-        *counts.entry(reply.status.as_u16()).or_default() += 1;
-    }
-    counts
-}
-
-async fn at_once<F, R>(n: usize, make: impl Fn(usize) -> F) -> Vec<R>
-where
-    F: Future<Output = R> + Send + 'static,
-    R: Send + 'static,
-{
-    let tasks: Vec<_> = (0..n).map(|i| tokio::spawn(make(i))).collect();
-    let mut results = Vec::with_capacity(n);
-    for task in tasks {
-        results.push(task.await.expect("no panic"));
-    }
-    results
-}
 
 #[test]
 fn one_code_sixty_four_redemptions_one_winner() {

@@ -21,7 +21,7 @@ fn a_device_that_claims_too_much_is_blocked_also_after_a_restart_and_a_rebuild()
         code
     });
     let check = |server: &Server, round: &str| {
-        let caller = caller.at(server);
+        let caller = caller.at(&server.address);
         runtime.block_on(async {
             let subject = blocked(&analyst(server, folder.path()).await, &shop).await;
             let verdict = &subject["verdicts"][0];
@@ -52,7 +52,7 @@ fn a_device_that_claims_too_much_is_blocked_also_after_a_restart_and_a_rebuild()
     runtime.block_on(async {
         let mut body = redemption(&code, "another-device");
         body["context"] = json!({"device_id": "honest"});
-        let redeemed = caller.at(&server).ok("/v1/redemptions", body).await;
+        let redeemed = caller.at(&server.address).ok("/v1/redemptions", body).await;
         assert_eq!(
             (&redeemed["decision"]["action"], &redeemed["decision"]["missing"]),
             (&json!("allow"), &json!(["ip"]))

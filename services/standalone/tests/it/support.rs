@@ -4,18 +4,14 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use coupon::fold::{At, Outcome};
 use coupon::record::Entry;
 use event_log::{EventLog, Topic};
 use event_log_sqlite::SqliteLog;
-use http_api::client::{Client, Credentials, Reply};
 use projection::codec::{Decoded, decode};
 use projection::ledger::Ledger;
-use rand::SeedableRng;
-use rand::rngs::SmallRng;
-use serde_json::{Value, json};
+pub(crate) use testkit::*;
 
 /// A running server; killed when dropped.
 pub(crate) struct Server {
@@ -81,103 +77,6 @@ pub(crate) fn tool(data_dir: &Path, arguments: &[&str]) -> Output {
         .expect("the binary runs")
 }
 
-/// A merchant's caller.
-#[derive(Clone)]
-pub(crate) struct Caller {
-    pub(crate) client: Arc<Client>,
-    pub(crate) credentials: Credentials,
-}
-
-impl Caller {
-    pub(crate) fn new(address: &str, key_id: &str, secret: &str) -> Self {
-        let client = Arc::new(Client::new(address).expect("an address"));
-        Self { client, credentials: Credentials::new(key_id, secret) }
-    }
-
-    /// The platform's first key.
-    pub(crate) fn platform(address: &str, data_dir: &Path) -> Self {
-        let text = std::fs::read_to_string(data_dir.join("platform-key.json")).expect("a platform key");
-        let key: Value = serde_json::from_str(&text).expect("JSON");
-        Self::new(address, key["key_id"].as_str().expect("an id"), key["secret"].as_str().expect("a secret"))
-    }
-
-    /// The same caller at another server.
-    pub(crate) fn at(&self, server: &Server) -> Self {
-        Self { client: Arc::new(Client::new(&server.address).expect("an address")), ..self.clone() }
-    }
-
-    /// A new idempotency key.
-    pub(crate) fn key() -> String {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        format!("key-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-
-    pub(crate) async fn send(&self, method: &str, path: &str, key: Option<&str>, body: Option<&Value>) -> Reply {
-        self.client.signed(&self.credentials, method, path, key, body).await.expect("an answer")
-    }
-
-    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
-        self.send("POST", path, Some(&Self::key()), Some(&body)).await
-    }
-
-    pub(crate) async fn get(&self, path: &str) -> Value {
-        let reply = self.send("GET", path, None, None).await;
-        assert_eq!(reply.status.as_u16(), 200, "GET {path}: {}", String::from_utf8_lossy(&reply.body));
-        reply.json().expect("JSON")
-    }
-
-    /// A post that must succeed.
-    pub(crate) async fn ok(&self, path: &str, body: Value) -> Value {
-        let reply = self.post(path, body).await;
-        assert!(reply.status.is_success(), "POST {path}: {}", String::from_utf8_lossy(&reply.body));
-        reply.json().expect("JSON")
-    }
-}
-
-/// A test merchant with generous quotas and an admin key.
-pub(crate) async fn merchant(address: &str, data_dir: &Path) -> (Value, Caller) {
-    let platform = Caller::platform(address, data_dir);
-    let merchant = platform.ok("/v1/merchants", json!({"name": "茶铺 Tea", "mode": "test"})).await;
-    let id = merchant["id"].as_str().expect("an id");
-    let quotas =
-        json!({"create_per_second": 1_000_000, "redeem_per_second": 1_000_000, "import_per_minute": 1_000_000});
-    let path = format!("/v1/merchants/{id}/quotas");
-    let reply = platform.send("PUT", &path, Some(&Caller::key()), Some(&quotas)).await;
-    assert_eq!(reply.status.as_u16(), 200);
-    let key = platform.ok(&format!("/v1/merchants/{id}/keys"), json!({"role": "admin"})).await;
-    let caller = Caller::new(address, key["key_id"].as_str().expect("id"), key["secret"].as_str().expect("secret"));
-    (merchant, caller)
-}
-
-/// A cash stock of 5 yuan off, active.
-pub(crate) async fn stock(caller: &Caller, changes: Value) -> String {
-    let mut body = json!({
-        "type": "cash", "name": "五元券", "terms": "5 off", "total": 1000, "code_mode": "generated",
-        "value": {"amount_off": {"amount": 500, "currency": "CNY"}, "minimum_spend": {"amount": 1000, "currency": "CNY"}},
-        "valid_after_claim": {"days": 30},
-    });
-    for (field, value) in changes.as_object().expect("an object") {
-        body[field] = value.clone();
-    }
-    let stock = caller.ok("/v1/stocks", body).await;
-    let id = stock["id"].as_str().expect("an id").to_owned();
-    caller.ok(&format!("/v1/stocks/{id}/activate"), json!({})).await;
-    id
-}
-
-pub(crate) async fn claim(caller: &Caller, stock: &str, user: &str) -> Value {
-    caller.ok("/v1/claims", json!({"stock_id": stock, "user_id": user})).await
-}
-
-/// The body of a redemption of one code.
-pub(crate) fn redemption(code: &Value, order: &str) -> Value {
-    json!({"coupons": [{"code": code}], "order": {"id": order, "amount": 2000, "currency": "CNY"}})
-}
-
-pub(crate) fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
-}
-
 /// Folds the whole log of a data directory and shows the ledger after each record.
 pub(crate) fn fold_log(data_dir: &Path, mut each: impl FnMut(&Ledger, At, &Entry, Outcome)) {
     let log = SqliteLog::open_read_only(data_dir.join("log.sqlite")).expect("a log");
@@ -190,17 +89,4 @@ pub(crate) fn fold_log(data_dir: &Path, mut each: impl FnMut(&Ledger, At, &Entry
             each(&ledger, at, &entry, outcome);
         }
     }
-}
-
-/// Numbers from a seed, which is printed; `COUNTERFOIL_SEED` gives it back.
-pub(crate) fn seeded() -> SmallRng {
-    let given = std::env::var("COUNTERFOIL_SEED").ok().and_then(|text| text.parse().ok());
-    let seed: u64 = given.unwrap_or_else(rand::random);
-    eprintln!("COUNTERFOIL_SEED={seed}");
-    SmallRng::seed_from_u64(seed)
-}
-
-/// The code of a problem; nothing for other answers.
-pub(crate) fn code(reply: &Reply) -> String {
-    reply.code().map(|code| code.to_string()).unwrap_or_default()
 }

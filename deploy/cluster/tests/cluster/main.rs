@@ -1,0 +1,7 @@
+//! The product as it runs in production: real processes on a real Kafka.
+
+mod kills;
+mod races;
+mod releases;
+mod support;
+mod wrong;
