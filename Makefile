@@ -16,7 +16,7 @@ PLATFORM_KEY ?= $(if $(filter $(TARGET),$(shell cat $(CLUSTER_DIR)/address 2>/de
 BINARIES = -p standalone -p issuer -p redeemer -p risk-scorer -p cluster
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster cluster-down cluster-status test verify lint deny replay bench clean
+.PHONY: help run cluster cluster-down cluster-status test faults verify lint deny replay bench clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,12 +37,18 @@ cluster-down: ## ends what `make cluster` started
 cluster-status: ## what of it runs, and how much memory each process holds
 	./target/release/counterfoil-cluster --folder $(CLUSTER_DIR) status
 
-test: ## all tests; ends with how many passed
+test: ## all tests (needs Java, Maven, nginx: deploy/setup.sh); ends with how many passed
+	@deploy/setup.sh
 	@set -o pipefail; $(CARGO) test --workspace --lib --bins --tests --no-fail-fast 2>&1 | awk '{ print; fflush() } \
 	  /^test result:/ { passed += $$4; failed += $$6; skipped += $$8 } \
 	  END { printf "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped }'
 
-verify: lint deny test ## the longer checks too: many more histories, and the real claims with a kill in the middle
+faults: ## brokers and services killed, stopped and cut off under load, three brokers; takes about ten minutes
+	@deploy/setup.sh
+	$(CARGO) test --workspace --no-run
+	$(CARGO) test --workspace --test faults -- --test-threads 1 --nocapture
+
+verify: lint deny test faults ## the longer checks too: many more histories, and the real claims with a kill in the middle
 	SIMULATOR_SEEDS=100000 $(CARGO) test --workspace --test general --test keys
 	$(CARGO) build --release -p standalone -p loadtest
 	@if [ -f "$(CLAIMS)" ]; then \

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::net::TcpListener;
+use std::ops::Range;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -131,9 +132,22 @@ impl Id {
     }
 }
 
+/// Below the range from which the system takes ports for outgoing connections: one that is free now is not taken by one
+/// of these before it is used.
+const PORTS: Range<u16> = 20_000..32_000;
+
 /// So many ports of the loopback that nobody uses now.
 pub fn free_ports(count: usize) -> io::Result<Vec<u16>> {
     // Held together, so that they differ.
-    let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<io::Result<_>>()?;
+    let mut held = Vec::with_capacity(count);
+    let mut attempts = 0;
+    while held.len() < count {
+        attempts += 1;
+        match TcpListener::bind(("127.0.0.1", rand::random_range(PORTS))) {
+            Ok(listener) => held.push(listener),
+            Err(error) if attempts > 1_000 => return Err(error),
+            Err(_) => {}
+        }
+    }
     held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }

@@ -34,7 +34,7 @@ use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 pub use options::{OpenError, Options};
-pub use topics::{Finding, Report, TopicSettings, check, create};
+pub use topics::{Finding, Report, TopicSettings, all_in_sync, check, create};
 
 use acks::Acks;
 use client::Logged;

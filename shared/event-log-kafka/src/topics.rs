@@ -1,7 +1,7 @@
 //! The settings on which the log's promises rest.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use event_log::{Topic, envelope};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -139,29 +139,36 @@ pub fn create(options: &Options, settings: TopicSettings) -> Result<Vec<String>,
             Err((name, error)) => return Err(OpenError::Setting(format!("{name} cannot be made: {error}"))),
         }
     }
-    settle(&asked)?;
+    settle(&asked, settings.partitions)?;
     Ok(names)
 }
 
-/// Waits until every partition of the topics has a leader.
-fn settle(asked: &Asked) -> Result<(), OpenError> {
-    let deadline = std::time::Instant::now() + SETTLING;
-    loop {
-        let metadata = asked.admin.inner().fetch_metadata(None, TIMEOUT).map_err(unreachable)?;
-        let led = |topic: &Topic| {
-            let found = metadata.topics().iter().find(|found| found.name() == asked.layout.name(*topic));
-            found.is_some_and(|found| {
-                !found.partitions().is_empty() && found.partitions().iter().all(|partition| partition.leader() >= 0)
-            })
-        };
-        if Topic::ALL.iter().all(led) {
-            return Ok(());
+/// Waits until every partition of the topics has a leader that knows it is one.
+fn settle(asked: &Asked, partitions: u32) -> Result<(), OpenError> {
+    let deadline = Instant::now() + SETTLING;
+    for topic in Topic::ALL {
+        for partition in 0..partitions {
+            let name = asked.layout.name(topic);
+            while let Err(error) = asked.admin.inner().fetch_watermarks(name, partition as i32, TIMEOUT) {
+                if Instant::now() > deadline {
+                    let text = format!("the topics were made, but {name}/{partition} has no leader yet: {error}");
+                    return Err(OpenError::Unreachable(text));
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
         }
-        if std::time::Instant::now() > deadline {
-            return Err(OpenError::Unreachable("the topics were made, but have no leaders yet".to_owned()));
-        }
-        std::thread::sleep(Duration::from_millis(100));
     }
+    Ok(())
+}
+
+/// Whether every copy of every partition is in sync: nothing that is acknowledged now depends on fewer machines than it
+/// should.
+pub fn all_in_sync(options: &Options) -> Result<bool, OpenError> {
+    let asked = ask(options)?;
+    let topics = asked.metadata.topics().iter();
+    let of_ours = topics.filter(|found| Topic::ALL.iter().any(|topic| asked.layout.name(*topic) == found.name()));
+    let mut partitions = of_ours.flat_map(rdkafka::metadata::MetadataTopic::partitions);
+    Ok(partitions.all(|partition| partition.leader() >= 0 && partition.isr().len() == partition.replicas().len()))
 }
 
 /// Looks at all that matters.

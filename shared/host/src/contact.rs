@@ -1,12 +1,13 @@
 //! Whether the log can be reached: beats of this instance, which also tell others that it lives and what it is.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use event_log::EventLog;
 use inline_risk::{Beat, beat_record};
 use parking_lot::Mutex;
+use prometheus::{Gauge, register_gauge};
 
 /// How often an instance beats.
 const BEAT_EVERY: Duration = Duration::from_secs(2);
@@ -16,6 +17,11 @@ const STALE_AFTER: Duration = Duration::from_secs(5);
 const WARM_BEATS: u32 = 400;
 const WARM_UP: Duration = Duration::from_secs(3);
 const BEAT_PATIENCE: Duration = Duration::from_secs(10);
+
+static AGE: LazyLock<Gauge> = LazyLock::new(|| {
+    register_gauge!("counterfoil_log_contact_age_seconds", "Since the log last took a beat of this instance")
+        .expect("each metric is defined once")
+});
 
 /// When the log was last heard of.
 pub struct Contact {
@@ -43,6 +49,7 @@ impl Contact {
         let weak = Arc::downgrade(&contact);
         std::thread::Builder::new().name("beat".into()).spawn(move || {
             while let Some(contact) = weak.upgrade() {
+                AGE.set(contact.heard.lock().elapsed().as_secs_f64());
                 contact.beat(log.as_ref(), &beat);
                 drop(contact);
                 std::thread::sleep(BEAT_EVERY);

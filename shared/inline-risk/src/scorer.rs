@@ -205,7 +205,7 @@ impl Worker {
         }
         self.positions.ledger[shard] = folded.at.sequence;
         let mut counted = Vec::new();
-        if let (Outcome::Applied(_), Entry::Guarded(record)) = (folded.outcome, &*folded.entry) {
+        if let (Outcome::Applied(_), Some(Entry::Guarded(record))) = (folded.outcome, folded.entry.as_deref()) {
             for event in &record.events {
                 match event {
                     Event::CouponClaimed(claim) => {

@@ -37,6 +37,8 @@ pub struct Image {
     pub chunks: Vec<(u8, u32, PositionChunk)>,
     /// Up to where.
     pub meta: Meta,
+    /// It is of an instance that serves, and not of one that is still folding what there is.
+    pub serving: bool,
 }
 
 /// Up to where the log is folded into what stands here.
@@ -485,7 +487,7 @@ pub fn image(ledger: &mut Ledger, reached: Vec<Reached>, flushed: &mut [Sequence
             flushed[usize::from(n)] = shard.sequence;
         }
     }
-    Image { rows, chunks, meta: Meta::of(ledger, reached) }
+    Image { rows, chunks, meta: Meta::of(ledger, reached), serving: true }
 }
 
 fn damaged(what: &str) -> DiskError {

@@ -588,7 +588,7 @@ impl Engine {
             self.compare(shard, sequence, hash);
         }
         let number = entry.as_ref().map(|entry| entry.origin()).filter(|o| o.instance == self.instance);
-        if let (Some(entry), true) = (&entry, self.feed) {
+        if self.feed {
             self.folded.push(crate::feed::Folded { at, entry: entry.clone(), outcome });
         }
         if number.is_some() {

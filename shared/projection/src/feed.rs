@@ -12,8 +12,8 @@ use crossbeam_channel::Sender;
 pub struct Folded {
     /// Where it stands.
     pub at: At,
-    /// The record.
-    pub entry: Arc<Entry>,
+    /// The record, where it is one of merchants' business.
+    pub entry: Option<Arc<Entry>>,
     /// What became of it.
     pub outcome: Outcome,
 }

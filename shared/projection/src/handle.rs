@@ -77,7 +77,10 @@ impl LedgerHandle {
             return Answer::Overloaded;
         }
         match tokio::time::timeout(PATIENCE, receiver).await {
-            Ok(Ok(answer)) => answer,
+            Ok(Ok(answer)) => {
+                crate::fail::point("before_reply");
+                answer
+            }
             Ok(Err(_)) | Err(_) => Answer::Unknown,
         }
     }

@@ -6,6 +6,7 @@
 pub mod codec;
 pub mod disk;
 pub mod engine;
+mod fail;
 pub mod feed;
 pub mod handle;
 pub mod index;

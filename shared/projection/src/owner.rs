@@ -22,6 +22,8 @@ use crate::snapshot::{Snapshots, Snapshotter};
 pub const MAX_WAITING: usize = 20_000;
 /// How often what changed is written behind.
 const FLUSH_EVERY: Duration = Duration::from_secs(2);
+/// The same while a long log is folded and nobody is served yet.
+const FLUSH_AT_START: Duration = Duration::from_secs(20);
 /// Records folded in one go before others get their turn.
 const FOLD_AT_ONCE: usize = 1_024;
 
@@ -164,6 +166,8 @@ struct Owner {
     flusher_idle: Arc<AtomicBool>,
     flushed: Vec<Sequence>,
     last_flush: Instant,
+    /// Everything that was there at the start is folded.
+    serving: bool,
     /// Who waits until each partition is folded so far.
     catching_up: Vec<(Vec<Offset>, tokio::sync::oneshot::Sender<()>)>,
 }
@@ -223,8 +227,10 @@ pub fn start(start: Start) -> Result<LedgerHandle, StartError> {
         flushed,
         last_flush: Instant::now(),
         catching_up: Vec::new(),
+        serving: false,
     };
     owner.fold_all()?;
+    owner.serving = true;
     let platform = owner.engine.ledger.shard(PLATFORM.shard());
     if platform.sequence > 0 && !platform.sealed {
         return Err(StartError::Unfinished);
@@ -291,7 +297,8 @@ fn start_flusher(
                 // The log has everything; the next start folds what is missing here.
                 tracing::error!(%error, "projection cannot be written");
             }
-            if done.is_none()
+            if image.serving
+                && done.is_none()
                 && let Some(snapshotter) = &mut snapshotter
             {
                 snapshotter.look(&mut disk, image.meta.records(), feed.as_ref());
@@ -332,7 +339,7 @@ impl Owner {
             self.engine.sweep(wall);
             self.append(wall);
             self.forward();
-            self.flush();
+            self.flush(FLUSH_EVERY);
         }
     }
 
@@ -362,6 +369,7 @@ impl Owner {
                 self.appending = None;
                 match result {
                     Ok(()) => {
+                        crate::fail::point("after_append");
                         self.failing = false;
                         self.moved.store(true, Ordering::Release);
                     }
@@ -394,6 +402,7 @@ impl Owner {
             let _ = outbox.send(Message::Appended(acknowledged, result));
         });
         self.appending = Some(Instant::now());
+        crate::fail::point("before_append");
         if let Err(error) = self.log.append(entries, ack) {
             self.appending = None;
             tracing::warn!(%error, "batch was not taken");
@@ -442,7 +451,7 @@ impl Owner {
                         }
                     };
                     self.forward();
-                    self.flush();
+                    self.flush(FLUSH_AT_START);
                     self.look_after();
                     self.tell_progress(begun, &mut said)?;
                     if folded == 0 {
@@ -596,14 +605,14 @@ impl Owner {
         }
     }
 
-    fn flush(&mut self) {
-        let due = self.last_flush.elapsed() >= FLUSH_EVERY && self.flusher_idle.load(Ordering::Acquire);
+    fn flush(&mut self, every: Duration) {
+        let due = self.last_flush.elapsed() >= every && self.flusher_idle.load(Ordering::Acquire);
         if due && let Some(flusher) = &self.flusher {
             self.flusher_idle.store(false, Ordering::Release);
             self.last_flush = Instant::now();
             let reached = reached(&self.engine);
             let image = disk::image(&mut self.engine.ledger, reached, &mut self.flushed);
-            let _ = flusher.send((image, None));
+            let _ = flusher.send((Image { serving: self.serving, ..image }, None));
         }
     }
 

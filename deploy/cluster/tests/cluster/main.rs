@@ -1,5 +1,6 @@
 //! The product as it runs in production: real processes on a real Kafka.
 
+mod copies;
 mod kills;
 mod races;
 mod releases;
