@@ -18,4 +18,5 @@ mod server;
 mod table;
 
 pub use failure::{Failure, Result};
+pub use server::read_key;
 pub use table::print;

@@ -73,6 +73,15 @@ enum MerchantsArgument {
 
 #[derive(Args)]
 struct BenchArguments {
+    /// A server that runs on this machine, such as `http://127.0.0.1:8080`: only redemptions are measured there
+    #[arg(long, value_name = "URL", requires = "platform_key", conflicts_with_all = ["server_binary", "data_dir"])]
+    target: Option<String>,
+    /// platform-key.json of that server's data directory
+    #[arg(long, value_name = "FILE", requires = "target")]
+    platform_key: Option<PathBuf>,
+    /// Redemptions per second by a schedule that waits for no answer (open loop) [default: as fast as answers come]
+    #[arg(long, value_name = "N", requires = "target")]
+    rate: Option<f64>,
     /// The server to start [default: the counterfoil beside this executable]
     #[arg(long, value_name = "PATH")]
     server_binary: Option<PathBuf>,
@@ -141,8 +150,15 @@ fn bench(arguments: BenchArguments) -> Result<bool> {
         warm_up: Duration::from_secs(arguments.warm_up),
         connections: arguments.connections,
         codes: arguments.codes,
+        rate: arguments.rate,
         silent: false,
     };
+    if let (Some(target), Some(platform_key)) = (arguments.target, arguments.platform_key) {
+        let platform = loadtest::read_key(&platform_key)?;
+        let phase = runtime()?.block_on(bench::run_on(&target, platform, options))?;
+        result(&phase, &phase.line(), arguments.json.as_deref())?;
+        return Ok(phase.other_statuses.is_empty());
+    }
     let report = runtime()?.block_on(bench::run(options))?;
     result(&report, &report.table(), arguments.json.as_deref())?;
     Ok(report.holds())

@@ -47,7 +47,7 @@ struct KeyFile {
 }
 
 /// Reads `{"key_id", "secret"}`.
-pub(crate) fn read_key(path: &Path) -> Result<Credentials> {
+pub fn read_key(path: &Path) -> Result<Credentials> {
     let text = std::fs::read_to_string(path).map_err(Failure::file(path))?;
     let key: KeyFile =
         serde_json::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;

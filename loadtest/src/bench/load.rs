@@ -1,4 +1,5 @@
-//! A closed loop: so many connections, each with the next request as soon as the last one is answered.
+//! A closed loop: so many connections, each with the next request as soon as the last one is answered. Or an open one:
+//! requests are due by a schedule, and what a request waits for a free connection counts as the server's time.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ pub(super) struct Load {
     pub(super) connections: usize,
     pub(super) warm_up: Duration,
     pub(super) duration: Duration,
+    /// Requests per second by a schedule that waits for no answer; as fast as answers come where it is left out.
+    pub(super) rate: Option<f64>,
 }
 
 /// What one connection saw.
@@ -87,14 +90,27 @@ impl Load {
         Ok((all.phase(&load), next.get()))
     }
 
+    /// Waits until the `n`-th request is due; from when its time counts.
+    async fn turn(&self, begun: Instant, n: u64) -> Instant {
+        let Some(rate) = self.rate else { return Instant::now() };
+        let due = begun + Duration::from_secs_f64(n as f64 / rate);
+        if Instant::now() >= due {
+            return due;
+        }
+        tokio::time::sleep_until(due.into()).await;
+        // How late a timer wakes is not the server's doing.
+        Instant::now()
+    }
+
     /// Writes the `n`-th request; `false` if there is none.
     fn request(&self, n: u64, key: &mut String, body: &mut String) -> bool {
         key.clear();
         body.clear();
+        let run = &self.shop.run;
         if self.what == What::Claim {
             let stock = &self.shop.claim_stock;
             // Writing to a string cannot fail.
-            let _ = write!(key, "bench-claim-{n}");
+            let _ = write!(key, "bench-claim-{run}-{n}");
             let _ = write!(
                 body,
                 r#"{{"stock_id":"{stock}","user_id":"user-{n}","context":{{"device_id":"claimer-{n}"}}}}"#
@@ -106,7 +122,7 @@ impl Load {
             return false;
         };
         if self.what == What::Redeem {
-            let _ = write!(key, "bench-redeem-{n}");
+            let _ = write!(key, "bench-redeem-{run}-{n}");
         }
         let _ = write!(
             body,
@@ -133,7 +149,7 @@ async fn connection(load: Rc<Load>, next: Rc<Cell<u64>>, begun: Instant) -> Resu
             return Err(Failure::Usage(text));
         }
         next.set(n + 1);
-        let sent = Instant::now();
+        let sent = load.turn(begun, n).await;
         let status = wire.post(&load.shop.credentials, load.what.path(), &key, body.as_bytes()).await;
         let (status, answered) = (status.map_err(broken)?, Instant::now());
         if status == load.what.status() {

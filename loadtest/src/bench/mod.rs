@@ -14,6 +14,8 @@ use std::time::Duration;
 
 pub use report::{Log, Phase, Rebuild, Report};
 
+use http_api::client::Credentials;
+
 use crate::server::{Place, Server};
 use crate::{Failure, Result};
 use load::{Load, What};
@@ -34,6 +36,8 @@ pub struct Options {
     pub connections: usize,
     /// Codes made ahead, at most 10,000,000.
     pub codes: u64,
+    /// Requests per second by a schedule, for [`run_on`]; as fast as answers come where it is left out.
+    pub rate: Option<f64>,
     /// No words on the standard error.
     pub silent: bool,
 }
@@ -47,6 +51,7 @@ impl Default for Options {
             warm_up: Duration::from_secs(2),
             connections: 64,
             codes: 2_000_000,
+            rate: None,
             silent: false,
         }
     }
@@ -77,13 +82,13 @@ pub async fn run(options: Options) -> Result<Report> {
     let before = log_bytes(data_dir)?;
     say("redeeming");
     let server = place.start("127.0.0.1:0").await?;
-    let redeem = measure(&options, &server, &mut shop, What::Redeem).await?;
+    let redeem = measure(&options, server.address(), &mut shop, What::Redeem).await?;
     stop(server).await?;
     let log = Log::between(before, log_bytes(data_dir)?, redeem.succeeded);
     say("claiming, validating");
     let server = place.start("127.0.0.1:0").await?;
-    let claim = measure(&options, &server, &mut shop, What::Claim).await?;
-    let validate = measure(&options, &server, &mut shop, What::Validate).await?;
+    let claim = measure(&options, server.address(), &mut shop, What::Claim).await?;
+    let validate = measure(&options, server.address(), &mut shop, What::Validate).await?;
     stop(server).await?;
     say("folding the log again");
     let rebuilt = place.tool(&["rebuild", "--verify"]).await?;
@@ -97,6 +102,15 @@ pub async fn run(options: Options) -> Result<Report> {
         audit_code: audit.status.code(),
         audit: audit.text.trim().to_owned(),
     })
+}
+
+/// Measures redemptions on a server that runs, with a merchant of its own.
+pub async fn run_on(target: &str, platform: Credentials, options: Options) -> Result<Phase> {
+    if options.connections == 0 || options.duration.is_zero() || options.rate.is_some_and(|rate| rate <= 0.0) {
+        return Err(Failure::Usage("--connections, --seconds and --rate must be above 0".to_owned()));
+    }
+    let mut shop = Shop::make(target, platform, options.codes).await?;
+    measure(&options, target.trim_start_matches("http://"), &mut shop, What::Redeem).await
 }
 
 async fn stop(server: Server) -> Result<()> {
@@ -119,8 +133,8 @@ fn log_bytes(data_dir: &Path) -> Result<u64> {
 }
 
 /// The load has a thread of its own with one event loop: what it does not use is the server's.
-async fn measure(options: &Options, server: &Server, shop: &mut Shop, what: What) -> Result<Phase> {
-    let address = server.address().parse().map_err(|_| Failure::Server(format!("{} is no address", server.url)))?;
+async fn measure(options: &Options, address: &str, shop: &mut Shop, what: What) -> Result<Phase> {
+    let address = address.parse().map_err(|_| Failure::Usage(format!("{address} is no address and port")))?;
     let load = Load {
         address,
         what,
@@ -128,6 +142,7 @@ async fn measure(options: &Options, server: &Server, shop: &mut Shop, what: What
         connections: options.connections,
         warm_up: options.warm_up,
         duration: options.duration,
+        rate: options.rate,
     };
     let thread = tokio::task::spawn_blocking(move || load.run());
     let (phase, used) = thread.await.map_err(|error| Failure::Server(format!("the load ended: {error}")))??;

@@ -18,6 +18,8 @@ const EXPORT_LIMIT: Duration = Duration::from_mins(10);
 pub(super) struct Shop {
     pub(super) credentials: Credentials,
     pub(super) claim_stock: Arc<str>,
+    /// Part of every key, so that a server may be measured more than once.
+    pub(super) run: Arc<str>,
     codes: Arc<Codes>,
     first: u64,
 }
@@ -32,23 +34,26 @@ impl Shop {
     /// Makes them on a fresh server.
     pub(super) async fn make(target: &str, platform: Credentials, codes: u64) -> Result<Self> {
         let caller = Caller::new(target, Duration::from_mins(1))?;
+        let run = format!("{:08x}", rand::random::<u32>());
+        let named = |name: &str| format!("bench-{run}-{name}");
         let profile = json!({"name": "bench", "time_zone": "Asia/Shanghai", "mode": "test"});
-        let merchant = id(&post(&caller, &platform, "/v1/merchants", "merchant", profile).await?)?;
+        let merchant = id(&post(&caller, &platform, "/v1/merchants", &named("merchant"), profile).await?)?;
         let quotas = json!({"create_per_second": QUOTA, "redeem_per_second": QUOTA, "import_per_minute": QUOTA});
-        put(&caller, &platform, &format!("/v1/merchants/{merchant}/quotas"), "quotas", quotas).await?;
+        put(&caller, &platform, &format!("/v1/merchants/{merchant}/quotas"), &named("quotas"), quotas).await?;
         let role = json!({"name": "bench", "role": "admin"});
-        let key = post(&caller, &platform, &format!("/v1/merchants/{merchant}/keys"), "key", role).await?;
+        let key = post(&caller, &platform, &format!("/v1/merchants/{merchant}/keys"), &named("key"), role).await?;
         let (Some(key_id), Some(secret)) = (key["key_id"].as_str(), key["secret"].as_str()) else {
             return Err(unexpected("a key", "it has no key_id or no secret"));
         };
         let credentials = Credentials::new(key_id, secret);
-        let claim_stock = stock(&caller, &credentials, "claim", "generated", 1_000_000_000).await?;
-        let pool = stock(&caller, &credentials, "redeem", "pool", codes).await?;
+        let claim_stock = stock(&caller, &credentials, &named("claim"), "generated", 1_000_000_000).await?;
+        let pool = stock(&caller, &credentials, &named("redeem"), "pool", codes).await?;
         let path = format!("/v1/stocks/{pool}/codes");
-        let made = post(&caller, &credentials, &path, "codes", json!({"count": codes, "label": "bench"})).await?;
+        let made =
+            post(&caller, &credentials, &path, &named("codes"), json!({"count": codes, "label": "bench"})).await?;
         let batch = made["batch_id"].as_str().ok_or_else(|| unexpected("codes", "there is no batch_id"))?;
         let codes = Codes::export(target, &credentials, batch).await?;
-        Ok(Self { credentials, claim_stock: claim_stock.into(), codes: Arc::new(codes), first: 0 })
+        Ok(Self { credentials, claim_stock: claim_stock.into(), run: run.into(), codes: Arc::new(codes), first: 0 })
     }
 
     /// The `n`-th code that has not been redeemed by an earlier load; `None` when they are used up.

@@ -94,6 +94,17 @@ impl Rebuild {
     }
 }
 
+impl Phase {
+    /// The figures in one line.
+    pub fn line(&self) -> String {
+        let Self { what, per_second, p50_ms, p99_ms, p999_ms, measured, other_statuses, .. } = self;
+        format!(
+            "{what}: {per_second:.0}/s of {measured}, p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms, p99.9 {p999_ms:.2} ms, other \
+             statuses {other_statuses:?}\n"
+        )
+    }
+}
+
 impl Report {
     /// Whether everything was answered as it should be, and the log is sound.
     pub fn holds(&self) -> bool {

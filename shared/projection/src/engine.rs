@@ -75,7 +75,8 @@ pub enum Answer {
     KeyReused,
     /// Refused, for good where a key was given; as of the shard's record with this sequence.
     Refused(Box<Refusal>, Sequence),
-    /// An attempt elsewhere was refused; the number of its error code.
+    /// An attempt elsewhere was refused; the number of its error code, or 0 where nothing stands against it any more and
+    /// the key may be tried again.
     RefusedElsewhere(u16),
     /// The key is cancelled.
     Cancelled,

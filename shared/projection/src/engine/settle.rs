@@ -10,6 +10,9 @@ use coupon::terms::Millis;
 
 use super::{ATTEMPT_MS, Answer, Applied, Attempt, Engine, MAX_ATTEMPTS, Pending, Waits, What, decides_again};
 
+/// Instead of the number of a refusal's code, where nothing stands against the attempt any more.
+const NO_LONGER: u16 = 0;
+
 /// The answer to a key that was used.
 pub(super) fn replayed(what: &What, done: Done, fingerprint: [u8; 16]) -> Answer {
     match what {
@@ -112,10 +115,23 @@ impl Engine {
             Outcome::Applied(number) => Answer::Applied(Applied { at, number, entry }),
             Outcome::Replayed(done) => replayed(&submission.what, done, fingerprint),
             Outcome::Cancelled => Answer::Cancelled,
-            Outcome::Fenced(code) => Answer::RefusedElsewhere(code),
+            Outcome::Fenced(code) => self.refused_elsewhere(at.shard, &attempt, code, wall),
             Outcome::Noted | Outcome::Void(_) => Answer::Unknown,
         };
         self.finish(attempt, answer, wall);
+    }
+
+    /// Another attempt's refusal may have been decided by an instance that was behind, and be wrong by now. Then it is not
+    /// told as if it stood; but this attempt is void all the same.
+    fn refused_elsewhere(&self, shard: Shard, attempt: &Attempt, code: u16, wall: Millis) -> Answer {
+        let submission = &attempt.submission;
+        let scene =
+            Scene { view: self.ledger.shard(shard), merchant: submission.merchant, now: self.now(shard, wall) };
+        let stands = match &submission.what {
+            What::Command(command) => decide(scene, command).is_err(),
+            What::Cancel => true,
+        };
+        Answer::RefusedElsewhere(if stands { code } else { NO_LONGER })
     }
 
     /// Decides again. Those who wait for the key go on waiting for this attempt.
@@ -201,7 +217,7 @@ impl Engine {
         };
         match (decided, fenced) {
             (Err(refusal), _) => self.refuse_all(attempt, &refusal, fence, wall),
-            (Ok(_), Some(refusal)) => self.finish(attempt, Answer::RefusedElsewhere(refusal), wall),
+            (Ok(_), Some(_)) => self.finish(attempt, Answer::RefusedElsewhere(NO_LONGER), wall),
             (Ok(_), None) => {
                 attempt.fences += u32::from(row.is_some());
                 self.again(attempt, wall);
