@@ -25,13 +25,13 @@ pub struct Id {
 pub struct Guard {
     guard: Child,
     /// Closed with this program; then the guard kills what it watches.
-    _life: ChildStdin,
+    life: Option<ChildStdin>,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // The guard waits for its input, which is closed before it is waited for.
-        let _ = self.guard.kill();
+        // Not killed: it has to kill first what it watches.
+        drop(self.life.take());
         let _ = self.guard.wait();
     }
 }
@@ -62,7 +62,7 @@ pub fn guarded(command: &Command, log: &Path) -> io::Result<(Id, Guard)> {
     BufReader::new(stdout).read_line(&mut line)?;
     let pid = line.trim().parse().map_err(|_| io::Error::other(format!("no process: {line:?}")))?;
     let life = guard.stdin.take().ok_or_else(|| io::Error::other("no input of the guard"))?;
-    Ok((id(pid), Guard { guard, _life: life }))
+    Ok((id(pid), Guard { guard, life: Some(life) }))
 }
 
 fn id(pid: u32) -> Id {
@@ -150,4 +150,40 @@ pub fn free_ports(count: usize) -> io::Result<Vec<u16>> {
         }
     }
     held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sleeper() -> (Id, Guard) {
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        guarded(&command, Path::new("/dev/null")).expect("starts")
+    }
+
+    #[test]
+    fn what_is_guarded_ends_with_its_guard() {
+        let (id, guard) = sleeper();
+        assert!(id.lives());
+        drop(guard);
+        assert!(id.ends_within(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn a_number_that_was_given_again_is_another_process() {
+        let (id, guard) = sleeper();
+        let other = Id { started: id.started + 1, ..id.clone() };
+        assert!(!other.lives() && !other.signal("KILL"));
+        assert!(id.lives() && id.memory().is_some());
+        drop(guard);
+    }
+
+    #[test]
+    fn free_ports_differ() {
+        let mut ports = free_ports(50).expect("ports");
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 50);
+    }
 }

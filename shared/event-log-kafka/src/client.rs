@@ -88,7 +88,7 @@ pub(crate) fn consumer(options: &Options, purpose: Use) -> Result<BaseConsumer<L
         Use::Queries => {}
         Use::Tail => {
             config
-                .set("fetch.wait.max.ms", "10")
+                .set("fetch.wait.max.ms", "100")
                 .set("queued.min.messages", "20000")
                 .set("queued.max.messages.kbytes", "32768");
         }

@@ -125,8 +125,7 @@ impl Engine {
     /// told as if it stood; but this attempt is void all the same.
     fn refused_elsewhere(&self, shard: Shard, attempt: &Attempt, code: u16, wall: Millis) -> Answer {
         let submission = &attempt.submission;
-        let scene =
-            Scene { view: self.ledger.shard(shard), merchant: submission.merchant, now: self.now(shard, wall) };
+        let scene = Scene { view: self.ledger.shard(shard), merchant: submission.merchant, now: self.now(shard, wall) };
         let stands = match &submission.what {
             What::Command(command) => decide(scene, command).is_err(),
             What::Cancel => true,
