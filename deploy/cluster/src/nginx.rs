@@ -55,7 +55,7 @@ fn configuration(folder: &Path, members: &[Member], port: u16) -> String {
         for member in members.iter().filter(|member| member.service == service) {
             let _ = writeln!(upstreams, "        server 127.0.0.1:{} max_fails=1 fail_timeout=1s;", member.port());
         }
-        upstreams.push_str("        keepalive 128;\n        keepalive_timeout 5s;\n    }\n");
+        upstreams.push_str("        keepalive 512;\n        keepalive_timeout 5s;\n    }\n");
     }
     let folder = folder.display();
     let locations = format!("{}/../nginx/api.conf", env!("CARGO_MANIFEST_DIR"));

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 /// Why there are no jars.
 #[derive(Debug, thiserror::Error)]
@@ -19,11 +20,15 @@ pub enum FetchError {
     Io(#[from] io::Error),
 }
 
+static FETCHING: Mutex<()> = Mutex::new(());
+
 /// The folder with the jars of a broker, fetched if they are not there yet.
 pub fn jars() -> Result<PathBuf, FetchError> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = home.join("../../target/kafka");
     let folder = target.join("libs-4.1.0");
+    // Threads of one program wait for each other; two programs each fetch, and the first one's is taken.
+    let _one = FETCHING.lock();
     if folder.is_dir() {
         return Ok(folder);
     }
