@@ -25,7 +25,7 @@ pub static BATCH: LazyLock<Histogram> = LazyLock::new(|| {
 });
 /// Rows written behind.
 pub static FLUSHED: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!("counterfoil_projection_flushed_rows_total", "Rows written behind to sled")
+    register_int_counter!("counterfoil_projection_flushed_rows_total", "Rows written behind to the image")
         .expect(DEFINED_ONCE)
 });
 /// Partitions that stopped.
