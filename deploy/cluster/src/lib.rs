@@ -16,7 +16,7 @@ use event_log_kafka::{OpenError, Options, TopicSettings, create};
 use kafka_broker::process::{Guard, Id};
 use kafka_broker::{Kafka, KafkaError};
 
-pub use kafka_broker::Life;
+pub use kafka_broker::{Disturbance, Life};
 pub use member::Member;
 pub use plan::{Plan, Service};
 pub use record::{down, status};
@@ -74,7 +74,12 @@ impl Cluster {
         if !master.exists() {
             write_secret(&master, &hex::encode(rand::random::<[u8; 32]>()))?;
         }
-        let kafka = Kafka::start(&plan.folder.join("kafka"), plan.brokers, plan.life)?;
+        let folder = plan.folder.join("kafka");
+        let kafka = if plan.proxied {
+            Kafka::start_proxied(&folder, plan.brokers)?
+        } else {
+            Kafka::start(&folder, plan.brokers, plan.life)?
+        };
         say(&format!("kafka: {} broker(s) at {}", kafka.count(), kafka.bootstrap()));
         make_topics(&plan, &kafka.bootstrap())?;
         let mut cluster = Self { members: Vec::new(), nginx: None, address: String::new(), kafka, plan };

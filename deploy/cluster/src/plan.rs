@@ -35,6 +35,8 @@ pub struct Plan {
     pub binaries: PathBuf,
     /// Brokers: 1, or 3 for a log that survives the loss of one.
     pub brokers: usize,
+    /// Whether toxiproxy stands before the brokers, to disturb connections.
+    pub proxied: bool,
     /// Partitions of each topic.
     pub partitions: u32,
     /// Instances of the issuer.
@@ -60,6 +62,7 @@ impl Plan {
             folder,
             binaries,
             brokers: 1,
+            proxied: false,
             partitions: 8,
             issuers: 1,
             redeemers: 1,

@@ -13,6 +13,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use crate::fetch::{FetchError, jars};
 use crate::process::{Guard, Id, detached, free_ports, guarded};
+use crate::proxy::Proxies;
 
 /// How long a broker may take to take connections.
 const START: Duration = Duration::from_mins(1);
@@ -40,6 +41,9 @@ pub enum KafkaError {
     /// The storage could not be prepared.
     #[error("the storage of a broker could not be prepared: {0}")]
     Format(String),
+    /// The proxy in between does not do what it is told.
+    #[error("toxiproxy: {0}")]
+    Proxy(String),
     /// A broker did not start.
     #[error("broker {number} did not start; its log is {}", log.display())]
     Start {
@@ -57,6 +61,7 @@ pub struct Kafka {
     jars: PathBuf,
     life: Life,
     brokers: Vec<Broker>,
+    proxies: Option<Proxies>,
 }
 
 #[derive(Debug)]
@@ -74,10 +79,27 @@ impl Kafka {
         fs::create_dir_all(&folder)?;
         let ports = match known_ports(&folder)? {
             Some(ports) => ports,
-            None => prepare(&folder, &jars, count)?,
+            None => Layout::new(count)?.prepare(&folder, &jars)?,
         };
-        let brokers = ports.into_iter().map(|port| Broker { port, process: None }).collect();
-        let mut kafka = Self { folder, jars, life, brokers };
+        Self { folder, jars, life, brokers: Broker::all(&ports), proxies: None }.launched()
+    }
+
+    /// Starts `count` brokers in a fresh folder that live as long as this, and a proxy before each through which all
+    /// clients go; brokers reach each other without.
+    pub fn start_proxied(folder: &Path, count: usize) -> Result<Self, KafkaError> {
+        let jars = jars()?;
+        let folder = std::path::absolute(folder)?;
+        fs::create_dir_all(&folder)?;
+        let mut layout = Layout::new(count)?;
+        let proxies = Proxies::start(&folder, &layout.clients)?;
+        proxies.ports().clone_into(&mut layout.advertised);
+        let ports = layout.prepare(&folder, &jars)?;
+        let brokers = Broker::all(&ports);
+        Self { folder, jars, life: Life::Guarded, brokers, proxies: Some(proxies) }.launched()
+    }
+
+    fn launched(self) -> Result<Self, KafkaError> {
+        let mut kafka = self;
         for number in 1..=kafka.brokers.len() {
             kafka.launch(number)?;
         }
@@ -89,8 +111,15 @@ impl Kafka {
 
     /// Where clients begin: `host:port` of all, separated by commas.
     pub fn bootstrap(&self) -> String {
-        let addresses: Vec<String> = self.brokers.iter().map(|broker| format!("127.0.0.1:{}", broker.port)).collect();
+        let own = || self.brokers.iter().map(|broker| broker.port).collect();
+        let ports: Vec<u16> = self.proxies.as_ref().map_or_else(own, |proxies| proxies.ports().to_vec());
+        let addresses: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         addresses.join(",")
+    }
+
+    /// What stands between clients and brokers, where it was asked for.
+    pub fn proxies(&self) -> Option<&Proxies> {
+        self.proxies.as_ref()
     }
 
     /// The process of a broker that was started and not stopped.
@@ -175,6 +204,12 @@ impl Kafka {
     }
 }
 
+impl Broker {
+    fn all(ports: &[u16]) -> Vec<Self> {
+        ports.iter().map(|port| Self { port: *port, process: None }).collect()
+    }
+}
+
 impl Drop for Kafka {
     fn drop(&mut self) {
         if self.life == Life::Guarded {
@@ -211,69 +246,90 @@ fn known_ports(folder: &Path) -> Result<Option<Vec<u16>>, KafkaError> {
     }
 }
 
-/// Writes the settings of all brokers and formats their storage.
-fn prepare(folder: &Path, jars: &Path, count: usize) -> Result<Vec<u16>, KafkaError> {
-    let ports = free_ports(2 * count)?;
-    let (clients, controllers) = ports.split_at(count);
-    let mut voters = String::new();
-    for (at, port) in controllers.iter().enumerate() {
-        let comma = if at > 0 { "," } else { "" };
-        let _ = write!(voters, "{comma}{}@127.0.0.1:{port}", at + 1);
-    }
-    let cluster = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
-    let mut formats = Vec::new();
-    for number in 1..=count {
-        let home = folder.join(format!("broker-{number}"));
-        fs::create_dir_all(&home)?;
-        let settings = home.join("server.properties");
-        fs::write(&settings, properties(&home, number, count, clients[number - 1], controllers[number - 1], &voters))?;
-        let mut command = java(jars);
-        command.args(["kafka.tools.StorageTool", "format", "--cluster-id", &cluster, "--config"]).arg(settings);
-        formats.push(std::thread::spawn(move || command.output()));
-    }
-    for format in formats {
-        let output = format.join().map_err(|_| KafkaError::Format("a thread panicked".to_owned()))??;
-        if !output.status.success() {
-            let said = [output.stdout, output.stderr].concat();
-            return Err(KafkaError::Format(String::from_utf8_lossy(&said).into_owned()));
-        }
-    }
-    // Written last: half a preparation is begun anew.
-    fs::write(folder.join("ports.json"), serde_json::to_string(clients).unwrap_or_default())?;
-    Ok(clients.to_vec())
+/// The ports of all brokers.
+struct Layout {
+    /// For clients.
+    clients: Vec<u16>,
+    /// What clients are told to connect to.
+    advertised: Vec<u16>,
+    /// For each other.
+    between: Vec<u16>,
+    controllers: Vec<u16>,
 }
 
-/// One process is broker and controller. A broker that is silent for 6 s is taken out; topics say what they need
-/// themselves.
-fn properties(home: &Path, number: usize, count: usize, port: u16, controller: u16, voters: &str) -> String {
-    let copies = count.min(3);
-    let in_sync = if count >= 3 { 2 } else { 1 };
-    format!(
-        "process.roles=broker,controller\n\
-         node.id={number}\n\
-         controller.quorum.voters={voters}\n\
-         controller.listener.names=CONTROLLER\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
-         log.dirs={}\n\
-         auto.create.topics.enable=false\n\
-         num.network.threads=2\n\
-         num.io.threads=4\n\
-         num.recovery.threads.per.data.dir=2\n\
-         log.cleaner.enable=false\n\
-         broker.session.timeout.ms=6000\n\
-         broker.heartbeat.interval.ms=1000\n\
-         controller.quorum.election.timeout.ms=1000\n\
-         controller.quorum.fetch.timeout.ms=2000\n\
-         replica.lag.time.max.ms=6000\n\
-         replica.fetch.wait.max.ms=100\n\
-         offsets.topic.replication.factor={copies}\n\
-         offsets.topic.num.partitions=1\n\
-         transaction.state.log.replication.factor={copies}\n\
-         transaction.state.log.min.isr={in_sync}\n\
-         min.insync.replicas={in_sync}\n\
-         default.replication.factor={copies}\n",
-        home.join("data").display()
-    )
+impl Layout {
+    fn new(count: usize) -> Result<Self, KafkaError> {
+        let ports = free_ports(3 * count)?;
+        let of = |n: usize| ports[n * count..(n + 1) * count].to_vec();
+        Ok(Self { clients: of(0), advertised: of(0), between: of(1), controllers: of(2) })
+    }
+
+    /// Writes the settings of all brokers and formats their storage; gives the ports for clients.
+    fn prepare(self, folder: &Path, jars: &Path) -> Result<Vec<u16>, KafkaError> {
+        let cluster = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
+        let mut formats = Vec::new();
+        for number in 1..=self.clients.len() {
+            let home = folder.join(format!("broker-{number}"));
+            fs::create_dir_all(&home)?;
+            let settings = home.join("server.properties");
+            fs::write(&settings, self.properties(&home, number))?;
+            let mut command = java(jars);
+            command.args(["kafka.tools.StorageTool", "format", "--cluster-id", &cluster, "--config"]).arg(settings);
+            formats.push(std::thread::spawn(move || command.output()));
+        }
+        for format in formats {
+            let output = format.join().map_err(|_| KafkaError::Format("a thread panicked".to_owned()))??;
+            if !output.status.success() {
+                let said = [output.stdout, output.stderr].concat();
+                return Err(KafkaError::Format(String::from_utf8_lossy(&said).into_owned()));
+            }
+        }
+        // Written last: half a preparation is begun anew.
+        fs::write(folder.join("ports.json"), serde_json::to_string(&self.clients).unwrap_or_default())?;
+        Ok(self.clients)
+    }
+
+    /// One process is broker and controller. A broker that is silent for 6 s is taken out; topics say what they need
+    /// themselves.
+    fn properties(&self, home: &Path, number: usize) -> String {
+        let count = self.clients.len();
+        let copies = count.min(3);
+        let in_sync = if count >= 3 { 2 } else { 1 };
+        let mut voters = String::new();
+        for (at, port) in self.controllers.iter().enumerate() {
+            let comma = if at > 0 { "," } else { "" };
+            let _ = write!(voters, "{comma}{}@127.0.0.1:{port}", at + 1);
+        }
+        let (port, advertised) = (self.clients[number - 1], self.advertised[number - 1]);
+        let (between, controller) = (self.between[number - 1], self.controllers[number - 1]);
+        format!(
+            "process.roles=broker,controller\n\
+             node.id={number}\n\
+             controller.quorum.voters={voters}\n\
+             controller.listener.names=CONTROLLER\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},BETWEEN://127.0.0.1:{between},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{advertised},BETWEEN://127.0.0.1:{between}\n\
+             inter.broker.listener.name=BETWEEN\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,BETWEEN:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             log.dirs={}\n\
+             auto.create.topics.enable=false\n\
+             num.network.threads=2\n\
+             num.io.threads=4\n\
+             num.recovery.threads.per.data.dir=2\n\
+             log.cleaner.enable=false\n\
+             broker.session.timeout.ms=6000\n\
+             broker.heartbeat.interval.ms=1000\n\
+             controller.quorum.election.timeout.ms=1000\n\
+             controller.quorum.fetch.timeout.ms=2000\n\
+             replica.lag.time.max.ms=6000\n\
+             replica.fetch.wait.max.ms=100\n\
+             offsets.topic.replication.factor={copies}\n\
+             offsets.topic.num.partitions=1\n\
+             transaction.state.log.replication.factor={copies}\n\
+             transaction.state.log.min.isr={in_sync}\n\
+             min.insync.replicas={in_sync}\n\
+             default.replication.factor={copies}\n",
+            home.join("data").display()
+        )
+    }
 }

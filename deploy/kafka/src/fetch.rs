@@ -1,24 +1,29 @@
-//! Fetching the jars.
+//! Fetching Kafka's jars, and the proxy that disturbs connections to it.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::Mutex;
 
-/// Why there are no jars.
+/// Why something could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// A program is missing.
-    #[error("{0} is needed to run a real Kafka; on Debian: apt-get install default-jre-headless maven")]
-    Missing(&'static str),
+    #[error("{0} is needed; on Debian: apt-get install {1}")]
+    Missing(&'static str, &'static str),
     /// Maven said no.
     #[error("maven could not fetch Apache Kafka: {0}")]
     Maven(String),
+    /// Go said no.
+    #[error("go could not install toxiproxy: {0}")]
+    Go(String),
     /// The file system refused something.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
+
+const TOXIPROXY: &str = "2.12.0";
 
 static FETCHING: Mutex<()> = Mutex::new(());
 
@@ -32,8 +37,8 @@ pub fn jars() -> Result<PathBuf, FetchError> {
     if folder.is_dir() {
         return Ok(folder);
     }
-    runs("java")?;
-    runs("mvn")?;
+    runs("java", "-version", "default-jre-headless")?;
+    runs("mvn", "-version", "maven")?;
     fs::create_dir_all(&target)?;
     // Whole or not at all: two that fetch at once do not see each other's halves.
     let draft = target.join(format!("draft-{}", std::process::id()));
@@ -44,8 +49,7 @@ pub fn jars() -> Result<PathBuf, FetchError> {
         .arg(format!("-DoutputDirectory={}", draft.display()))
         .output()?;
     if !output.status.success() {
-        let said = [output.stdout, output.stderr].concat();
-        return Err(FetchError::Maven(String::from_utf8_lossy(&said).into_owned()));
+        return Err(FetchError::Maven(said(&output)));
     }
     if let Err(error) = fs::rename(&draft, &folder)
         && !folder.is_dir()
@@ -56,9 +60,31 @@ pub fn jars() -> Result<PathBuf, FetchError> {
     Ok(folder)
 }
 
-fn runs(program: &'static str) -> Result<(), FetchError> {
-    match Command::new(program).arg("-version").output() {
+/// The proxy that disturbs connections, built from its source if it is not there yet.
+pub(crate) fn toxiproxy() -> Result<PathBuf, FetchError> {
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kafka").join(format!("toxiproxy-{TOXIPROXY}"));
+    let program = folder.join("server");
+    let _one = FETCHING.lock();
+    if program.is_file() {
+        return Ok(program);
+    }
+    runs("go", "version", "golang-go")?;
+    fs::create_dir_all(&folder)?;
+    let output = Command::new("go")
+        .args(["install", &format!("github.com/Shopify/toxiproxy/v2/cmd/server@v{TOXIPROXY}")])
+        .env("GOBIN", fs::canonicalize(&folder)?)
+        .output()?;
+    if output.status.success() { Ok(program) } else { Err(FetchError::Go(said(&output))) }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
+}
+
+fn runs(program: &'static str, argument: &str, package: &'static str) -> Result<(), FetchError> {
+    match Command::new(program).arg(argument).output() {
         Ok(output) if output.status.success() => Ok(()),
-        _ => Err(FetchError::Missing(program)),
+        _ => Err(FetchError::Missing(program, package)),
     }
 }

@@ -57,7 +57,7 @@ pub enum Key {
     Request(Shard, RequestKey),
 }
 
-/// A row of state.
+/// A row of state. What is large lies elsewhere: there are millions of rows, most of them requests and redemptions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Row {
     /// See [`Key::Merchant`].
@@ -69,7 +69,7 @@ pub enum Row {
     /// See [`Key::Stock`].
     Stock(Arc<Stock>),
     /// See [`Key::Counts`].
-    Counts(Counts),
+    Counts(Arc<Counts>),
     /// See [`Key::Returned`].
     Returned(Arc<BTreeSet<u64>>),
     /// See [`Key::NextNumber`].
@@ -77,9 +77,9 @@ pub enum Row {
     /// See [`Key::Ranges`].
     Ranges(Arc<Vec<Range>>),
     /// See [`Key::Batch`].
-    Batch(Batch),
+    Batch(Arc<Batch>),
     /// See [`Key::Coupon`].
-    Coupon(Coupon),
+    Coupon(Arc<Coupon>),
     /// See [`Key::ImportedCode`].
     ImportedCode(u64),
     /// See [`Key::CodeText`].
@@ -95,7 +95,7 @@ pub enum Row {
     /// See [`Key::StoreCounts`].
     StoreCounts(DayCount),
     /// See [`Key::Operation`].
-    Operation(OperationRow),
+    Operation(Arc<OperationRow>),
     /// See [`Key::Results`].
     Results(Arc<Vec<RowResult>>),
     /// See [`Key::Request`].
@@ -524,7 +524,7 @@ readers! {
     /// A stock.
     stock(number: u64) -> Stock as Arc<Stock>;
     /// A stock's counts.
-    counts(stock: u64) -> Counts as Counts;
+    counts(stock: u64) -> Counts as Arc<Counts>;
     /// Numbers back on the shelf.
     returned(stock: u64) -> Returned as Arc<BTreeSet<u64>>;
     /// The next running number.
@@ -532,9 +532,9 @@ readers! {
     /// Ranges made ahead.
     ranges() -> Ranges as Arc<Vec<Range>>;
     /// A batch.
-    batch(number: u64) -> Batch as Batch;
+    batch(number: u64) -> Batch as Arc<Batch>;
     /// A coupon that has a row.
-    coupon_row(number: u64) -> Coupon as Coupon;
+    coupon_row(number: u64) -> Coupon as Arc<Coupon>;
     /// The number behind an imported code's hash.
     imported_code(hash: [u8; 16]) -> ImportedCode as u64;
     /// The text of an imported code.
@@ -550,7 +550,7 @@ readers! {
     /// A store's counts.
     store_counts(stock: u64, store: u64) -> StoreCounts as DayCount;
     /// An operation.
-    operation(number: u64) -> Operation as OperationRow;
+    operation(number: u64) -> Operation as Arc<OperationRow>;
     /// The results of a chunk.
     results(operation: u64, chunk: u64) -> Results as Arc<Vec<RowResult>>;
 }

@@ -23,8 +23,8 @@ pub const LEDGER_FOLDER: &str = "ledger";
 /// Where the counts of risk lie.
 pub const RISK_FOLDER: &str = "risk.sled";
 
-/// Folded records that may wait for the counts.
-const FEED_CAPACITY: usize = 65_536;
+/// Batches of folded records that may wait for the counts.
+const FEED_CAPACITY: usize = 8;
 
 /// Everything behind the HTTP of a process.
 #[derive(Clone)]

@@ -9,6 +9,7 @@ mod limiter;
 mod scorer;
 mod signals;
 mod store;
+mod writer;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -1,7 +1,5 @@
 //! The thread that counts and, in the risk-scorer, publishes.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +13,12 @@ use event_log::envelope::{self, Header, Realm};
 use event_log::{EventLog, Topic};
 use projection::feed::{Feed, Folded};
 use risk::{Counted, Rule, Subject, SubjectKind, VelocityRules, Verdict};
+use rustc_hash::FxHashSet;
 
 use crate::InlineRisk;
 use crate::signals::{SCORER, SIGNAL, Signal, beat_of};
-use crate::store::{Positions, Store, StoreError, row_hash};
+use crate::store::{Positions, Store, StoreError};
+use crate::writer::{self, Changes, Then};
 
 /// The type of a verdict's record.
 const VERDICT: u16 = 1;
@@ -109,13 +109,12 @@ impl Opened {
         let (stop, stops) = crossbeam_channel::bounded(1);
         let (done, stopped) = crossbeam_channel::bounded(1);
         let mut worker = Worker {
-            hashes: self.rows.iter().map(|(subject, counts)| (*subject, row_hash(subject, counts))).collect(),
+            writer: writer::start(self.store, &self.rows, self.positions.checksum)?,
             rules,
             block_seconds,
             publishes,
-            store: self.store,
             positions: self.positions,
-            dirty: HashSet::new(),
+            dirty: FxHashSet::default(),
             verdicts: vec![0; log.partitions(Topic::Verdicts) as usize],
             log,
             inline: inline.clone(),
@@ -147,11 +146,9 @@ struct Worker {
     rules: Vec<Rule>,
     block_seconds: i64,
     publishes: bool,
-    store: Store,
+    writer: Sender<Changes>,
     positions: Positions,
-    /// The hash of each row that is on disk.
-    hashes: HashMap<Subject, u64>,
-    dirty: HashSet<Subject>,
+    dirty: FxHashSet<Subject>,
     /// The next offset of each partition of the verdicts.
     verdicts: Vec<u64>,
     clock: fn() -> i64,
@@ -181,20 +178,17 @@ impl Worker {
         while let Ok(message) = feed.recv_timeout(Duration::from_millis(1)) {
             self.feed(message);
         }
-        self.flush();
+        let (sender, done) = crossbeam_channel::bounded(1);
+        self.write(Then::Done(sender));
+        // Gone without a word: it has said why.
+        let _ = done.recv();
     }
 
     fn feed(&mut self, message: Feed) {
         match message {
-            Feed::Record(folded) => self.record(&folded),
-            Feed::Barrier(done) => {
-                self.flush();
-                let _ = done.send(());
-            }
-            Feed::Export(done) => {
-                self.flush();
-                let _ = done.send(self.store.export());
-            }
+            Feed::Records(folded) => folded.iter().for_each(|folded| self.record(folded)),
+            Feed::Barrier(done) => self.write(Then::Done(done)),
+            Feed::Export(done) => self.write(Then::Export(done)),
         }
     }
 
@@ -259,7 +253,8 @@ impl Worker {
         });
         let partition = u32::from(key) % self.log.partitions(Topic::Verdicts);
         let entry = event_log::Entry { topic: Topic::Verdicts, partition, bytes: bytes.into() };
-        if let Err(error) = self.log.append(vec![entry], Box::new(|_| {})) {
+        projection::fail::point("before_append");
+        if let Err(error) = self.log.append(vec![entry], Box::new(|_| projection::fail::point("after_append"))) {
             tracing::warn!(%error, "verdict was not published");
         }
         tracing::info!(rule = verdict.rule, count = verdict.count, "verdict: subject blocked");
@@ -325,30 +320,24 @@ impl Worker {
         self.count(&counted, signal.time_ms, None);
     }
 
-    fn flush(&mut self) {
-        let mut features = self.inline.features().write();
-        let mut gone = features.take_evicted();
-        let mut rows = Vec::with_capacity(self.dirty.len());
-        for subject in self.dirty.drain() {
+    /// Hands what changed to the thread that writes it. Decisions are made meanwhile: only this thread changes counts, so
+    /// that reading them here keeps nobody from reading.
+    fn write(&mut self, then: Then) {
+        let mut gone = self.inline.features().write().take_evicted();
+        let dirty: Vec<Subject> = self.dirty.drain().collect();
+        let mut rows = Vec::with_capacity(dirty.len());
+        let features = self.inline.features().read();
+        for subject in dirty {
             match features.get(&subject) {
                 Some(counts) => rows.push((subject, counts.clone())),
                 None => gone.push(subject),
             }
         }
+        gone.retain(|subject| features.get(subject).is_none());
         drop(features);
-        for (subject, counts) in &rows {
-            let hash = row_hash(subject, counts);
-            let before = self.hashes.insert(*subject, hash).unwrap_or(0);
-            self.positions.checksum = self.positions.checksum.wrapping_add(hash).wrapping_sub(before);
-        }
-        let back: HashSet<Subject> = rows.iter().map(|(subject, _)| *subject).collect();
-        gone.retain(|subject| !back.contains(subject));
-        for subject in &gone {
-            let before = self.hashes.remove(subject).unwrap_or(0);
-            self.positions.checksum = self.positions.checksum.wrapping_sub(before);
-        }
-        if let Err(error) = self.store.write(&rows, &gone, &self.positions) {
-            tracing::error!(%error, "risk projection cannot be written");
+        let changes = Changes { rows, gone, positions: self.positions.clone(), then };
+        if self.writer.send(changes).is_err() {
+            tracing::error!("the thread that writes the risk projection is gone");
         }
     }
 }

@@ -29,8 +29,8 @@ const WASTE_FROM: u64 = 64 << 20;
 
 /// What a flush writes, all or nothing.
 pub struct Image {
-    /// Changed rows.
-    pub rows: Dirty,
+    /// Changed rows, shard by shard.
+    pub rows: Vec<Dirty>,
     /// Changed chunks of positions, by shard and number.
     pub chunks: Vec<(u8, u32, PositionChunk)>,
     /// Up to where.
@@ -241,7 +241,7 @@ impl Disk {
     /// Appends an image. It need not be durable: what is lost is folded again.
     pub fn write(&mut self, image: &Image) -> Result<(), DiskError> {
         let mut writer = Writer::new(&mut self.file);
-        for (key, row) in &image.rows {
+        for (key, row) in image.rows.iter().flat_map(Dirty::iter) {
             match row {
                 Some(row) => writer.item(&ItemRef::Put(key, row))?,
                 None => writer.item(&ItemRef::Gone(key))?,
@@ -254,7 +254,7 @@ impl Disk {
         if self.base_bytes == 0 {
             self.base_bytes = self.bytes;
         }
-        crate::metrics::FLUSHED.inc_by(image.rows.len() as u64);
+        crate::metrics::FLUSHED.inc_by(image.rows.iter().map(Dirty::len).sum::<usize>() as u64);
         Ok(())
     }
 
@@ -342,15 +342,13 @@ pub(crate) fn discard(folder: &Path) -> std::io::Result<()> {
 
 /// What changed since the last flush, which stood at `flushed`.
 pub fn image(ledger: &mut Ledger, reached: Vec<Reached>, flushed: &mut [Sequence]) -> Image {
-    let mut rows = Dirty::default();
+    let mut rows = Vec::new();
     let mut chunks = Vec::new();
     for n in 0..SHARDS {
         let shard = ledger.shard_mut(Shard(n as u8));
         let dirty = shard.take_dirty();
-        if rows.is_empty() {
-            rows = dirty;
-        } else {
-            rows.extend(dirty);
+        if !dirty.is_empty() {
+            rows.push(dirty);
         }
         let first = flushed[usize::from(n)] as usize / CHUNK;
         if shard.sequence > flushed[usize::from(n)] {

@@ -2,8 +2,9 @@
 //!
 //! `COUNTERFOIL_FAIL=before_append:200` ends it when it comes to `before_append` for the 200th time.
 
+/// Ends the process here, if it was asked for.
 #[cfg(feature = "fail-points")]
-pub(crate) fn point(name: &str) {
+pub fn point(name: &str) {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -20,6 +21,7 @@ pub(crate) fn point(name: &str) {
     }
 }
 
+/// Does nothing.
 #[cfg(not(feature = "fail-points"))]
 #[inline]
-pub(crate) fn point(_name: &str) {}
+pub fn point(_name: &str) {}

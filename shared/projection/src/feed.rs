@@ -21,8 +21,8 @@ pub struct Folded {
 /// What a follower receives.
 #[derive(Debug)]
 pub enum Feed {
-    /// The next record of its shard.
-    Record(Folded),
+    /// The next records, each the next of its shard.
+    Records(Vec<Folded>),
     /// Everything before this is about to be forgotten by the ledger's own projection: a follower makes its own
     /// copy durable, then answers. So a follower is never behind the projection that feeds it after a restart.
     Barrier(Sender<()>),

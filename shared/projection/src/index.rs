@@ -1,11 +1,9 @@
 //! Lists of what belongs together, for queries: kept in memory beside the rows, made anew from them.
 
-use std::hash::BuildHasherDefault;
-
 use coupon::event::Pseudonym;
 use coupon::id::MerchantId;
 use coupon::state::{Key, Row};
-use rustc_hash::{FxHashMap, FxHasher};
+use linear_hashing::LinearHashMap;
 
 /// What a list is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,8 +39,8 @@ pub enum List {
 /// All lists; each holds numbers in the order in which they came.
 #[derive(Debug, Default)]
 pub struct Index {
-    lists: FxHashMap<(MerchantId, List), Vec<u64>>,
-    keys: std::collections::HashMap<MerchantId, Vec<[u8; 16]>, BuildHasherDefault<FxHasher>>,
+    lists: LinearHashMap<(MerchantId, List), Vec<u64>>,
+    keys: LinearHashMap<MerchantId, Vec<[u8; 16]>>,
 }
 
 impl Index {
@@ -94,7 +92,7 @@ impl Index {
                 self.push(owner, List::Merchants, u64::from(of.0));
             }
             (Key::ApiKey(owner, hash), Row::ApiKey(key)) => {
-                self.keys.entry(key.key.merchant.unwrap_or(owner)).or_default().push(hash);
+                self.keys.get_or_default(key.key.merchant.unwrap_or(owner)).push(hash);
             }
             (Key::Store(merchant, number), _) => self.push(merchant, List::Stores, number),
             (Key::Stock(merchant, number), _) => self.push(merchant, List::Stocks, number),
@@ -108,7 +106,7 @@ impl Index {
     }
 
     fn push(&mut self, merchant: MerchantId, list: List, number: u64) {
-        self.lists.entry((merchant, list)).or_default().push(number);
+        self.lists.get_or_default((merchant, list)).push(number);
     }
 
     /// Puts lists that were filled in no order into the order of their numbers, which is the order of the records

@@ -3,10 +3,11 @@
 //! Architecture invariant: an answer is given only after its own record and everything that it rests on is folded
 //! from the log. The image is a cache of the fold and can be thrown away at any time.
 
+pub mod background;
 pub mod codec;
 pub mod disk;
 pub mod engine;
-mod fail;
+pub mod fail;
 pub mod feed;
 pub mod handle;
 pub mod index;

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use coupon::id::{SHARDS, Sequence};
 use coupon::record::RequestKey;
 use coupon::terms::Millis;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use event_log::{AppendError, EventLog, Offset, ReadError, Topic};
 
 use crate::disk::{self, Image, Reached};
 use crate::engine::{Answer, Difference, Engine, Follow, Submission};
-use crate::feed::Feed;
+use crate::feed::{Feed, Folded};
 use crate::ledger::Ledger;
 
 mod start;
@@ -23,10 +23,13 @@ pub use start::{EXIT_CODE, Progress, Start, StartError, start};
 
 /// Submissions that may wait for the owner; more is refused as overload.
 pub const MAX_WAITING: usize = 20_000;
-/// How often what changed is written behind.
-const FLUSH_EVERY: Duration = Duration::from_secs(2);
+/// How often what changed is written behind. Gathering it takes a moment in which nothing is answered, so: little at once.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
 /// Records folded in one go before others get their turn.
 const FOLD_AT_ONCE: usize = 1_024;
+
+/// Records that may wait for a follower that is busy; with more, the owner waits for it.
+const MAX_UNSENT: usize = 65_536;
 
 /// A batch that is under way for so long means that the log is away.
 const AWAY_AFTER: Duration = Duration::from_secs(3);
@@ -78,6 +81,8 @@ struct Owner {
     folder: Option<PathBuf>,
     progress: Arc<Progress>,
     feed: Option<Sender<Feed>>,
+    /// Folded, and not yet sent to the follower.
+    unsent: Vec<Folded>,
     flusher: Option<Sender<(Image, Option<Sender<()>>)>>,
     flusher_idle: Arc<AtomicBool>,
     flushed: Vec<Sequence>,
@@ -122,6 +127,9 @@ impl Owner {
     fn patience(&self) -> Duration {
         if self.moved.load(Ordering::Acquire) || (self.engine.has_batch() && self.appending.is_none()) {
             return Duration::ZERO;
+        }
+        if !self.unsent.is_empty() {
+            return Duration::from_millis(1);
         }
         let due = self.engine.ledger.next_due().map_or(1_000, |due| due - (self.clock)());
         Duration::from_millis(due.clamp(1, 1_000) as u64)
@@ -265,24 +273,42 @@ impl Owner {
         tracing::error!(partition, reason, "a record is damaged: this partition stops, the others serve");
     }
 
+    /// Hands on what was folded, together: each time wakes the follower's thread.
     fn forward(&mut self) {
         let Some(feed) = &self.feed else { return };
-        for folded in self.engine.take_folded() {
-            // Blocks when the follower is far behind: better slow than unseen.
-            if feed.send(Feed::Record(folded)).is_err() {
-                return;
-            }
+        self.unsent.append(&mut self.engine.take_folded());
+        if self.unsent.is_empty() {
+            return;
         }
+        if self.unsent.len() > MAX_UNSENT {
+            return self.forward_all();
+        }
+        if let Err(TrySendError::Full(Feed::Records(kept))) =
+            feed.try_send(Feed::Records(std::mem::take(&mut self.unsent)))
+        {
+            self.unsent = kept;
+        }
+    }
+
+    /// The same, and waits until the follower has taken it: better slow than unseen.
+    fn forward_all(&mut self) {
+        let Some(feed) = &self.feed else { return };
+        self.unsent.append(&mut self.engine.take_folded());
+        // The follower may have ended.
+        let _ = feed.send(Feed::Records(std::mem::take(&mut self.unsent)));
     }
 
     fn flush(&mut self, every: Duration) {
         let due = self.last_flush.elapsed() >= every && self.flusher_idle.load(Ordering::Acquire);
-        if due && let Some(flusher) = &self.flusher {
+        if due && self.flusher.is_some() {
             self.flusher_idle.store(false, Ordering::Release);
             self.last_flush = Instant::now();
+            self.forward_all();
             let reached = reached(&self.engine);
             let image = disk::image(&mut self.engine.ledger, reached, &mut self.flushed);
-            let _ = flusher.send((Image { serving: self.serving, ..image }, None));
+            if let Some(flusher) = &self.flusher {
+                let _ = flusher.send((Image { serving: self.serving, ..image }, None));
+            }
         }
     }
 
@@ -298,6 +324,7 @@ impl Owner {
             self.fold_on();
             self.forward();
         }
+        self.forward_all();
         if let Some(flusher) = self.flusher.take() {
             let (sender, receiver) = crossbeam_channel::bounded(1);
             let reached = reached(&self.engine);

@@ -7,19 +7,19 @@ use coupon::record::RequestKey;
 use coupon::state::{Key, Row, Rows, View};
 use coupon::terms::Millis;
 use event_log::Offset;
-use rustc_hash::FxHashMap;
+use linear_hashing::LinearHashMap;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::codec::FORMAT;
 
 /// Rows changed since the last flush; `None` where the row is gone.
-pub type Dirty = FxHashMap<Key, Option<Row>>;
+pub type Dirty = LinearHashMap<Key, Option<Row>>;
 
 /// The folded state of one shard.
 #[derive(Debug)]
 pub struct ShardState {
     shard: Shard,
-    rows: FxHashMap<Key, (Row, u128)>,
+    rows: LinearHashMap<Key, (Row, u128)>,
     /// Of the last folded record; 0 before the first.
     pub sequence: Sequence,
     /// Of the last folded record.
@@ -109,7 +109,7 @@ impl ShardState {
     pub fn new(shard: Shard) -> Self {
         Self {
             shard,
-            rows: FxHashMap::default(),
+            rows: LinearHashMap::default(),
             sequence: 0,
             time: 0,
             semantics: 1,

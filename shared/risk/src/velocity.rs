@@ -1,6 +1,6 @@
 //! How often something happened with a subject in the last minute, hour and day.
 
-use rustc_hash::FxHashMap;
+use linear_hashing::LinearHashMap;
 use serde::{Deserialize, Serialize};
 
 /// Of what kind a subject is.
@@ -180,7 +180,7 @@ impl SubjectCounts {
 /// The counts of all subjects, at most so many.
 #[derive(Debug)]
 pub struct Velocity {
-    subjects: FxHashMap<Subject, SubjectCounts>,
+    subjects: LinearHashMap<Subject, SubjectCounts>,
     most: usize,
     evicted: Vec<Subject>,
 }
@@ -188,7 +188,7 @@ pub struct Velocity {
 impl Velocity {
     /// Keeps at most so many subjects, about 300 bytes each; those not seen for longest go first.
     pub fn new(most: usize) -> Self {
-        Self { subjects: FxHashMap::default(), most, evicted: Vec::new() }
+        Self { subjects: LinearHashMap::default(), most, evicted: Vec::new() }
     }
 
     /// Counts one event; the subject's counts after it.
@@ -196,7 +196,7 @@ impl Velocity {
         if self.subjects.len() >= self.most && !self.subjects.contains_key(&subject) {
             self.evict();
         }
-        let counts = self.subjects.entry(subject).or_default();
+        let counts = self.subjects.get_or_default(subject);
         counts.add(counted, time_ms);
         counts
     }

@@ -331,7 +331,7 @@ impl World {
             };
             let story = Story::of(self.observer.of(*merchant), *merchant, *number);
             let told = story.as_ref().and_then(|story| self.tell(*merchant, story));
-            let coupon = story.as_ref().map_or(coupon, Story::now);
+            let coupon = story.as_ref().map_or(&**coupon, Story::now);
             if told.as_ref() != Some(coupon) {
                 wrong.push(format!("coupon {number} of {merchant} is {coupon:?}, its story ends in {told:?}"));
             }

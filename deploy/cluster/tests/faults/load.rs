@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use http::{HeaderName, HeaderValue};
+use http_api::client::Client;
 use serde_json::{Value, json};
 use testkit::{Caller, redemption};
 use tokio::sync::Mutex;
@@ -38,6 +40,10 @@ pub(crate) struct Load {
 
 struct Work {
     caller: Caller,
+    /// The same caller, whose answers are lost.
+    unlucky: Caller,
+    /// Whether every third request loses its first answer.
+    losing: Arc<AtomicBool>,
     stock: String,
     codes: Mutex<Vec<Value>>,
     number: AtomicU64,
@@ -45,10 +51,22 @@ struct Work {
 }
 
 impl Load {
-    pub(crate) fn start(caller: Caller, stock: String, codes: Vec<Value>) -> Self {
+    pub(crate) fn start(caller: &Caller, stock: &str, codes: Vec<Value>, losing: Arc<AtomicBool>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let begun = Instant::now();
-        let work = Arc::new(Work { caller, stock, codes: Mutex::new(codes), number: AtomicU64::new(0), begun });
+        let client = Client::clone(&caller.client);
+        let client =
+            client.header(HeaderName::from_static("counterfoil-test"), HeaderValue::from_static("drop_response"));
+        let unlucky = Caller { client: Arc::new(client), credentials: caller.credentials.clone() };
+        let work = Arc::new(Work {
+            caller: caller.clone(),
+            unlucky,
+            losing,
+            stock: stock.to_owned(),
+            codes: Mutex::new(codes),
+            number: AtomicU64::new(0),
+            begun,
+        });
         let until = stop.clone();
         let running = tokio::spawn(async move {
             let mut tasks = JoinSet::new();
@@ -94,8 +112,10 @@ impl Work {
         let key = format!("load-{number}");
         let mut refused = Vec::new();
         let begun = Instant::now();
+        let mut loses = number.is_multiple_of(3) && self.losing.load(Ordering::Relaxed);
         let status = loop {
-            let sent = self.caller.client.signed(&self.caller.credentials, "POST", path, Some(&key), Some(&body)).await;
+            let caller = if std::mem::take(&mut loses) { &self.unlucky } else { &self.caller };
+            let sent = caller.client.signed(&caller.credentials, "POST", path, Some(&key), Some(&body)).await;
             match sent {
                 Ok(reply) if reply.status.as_u16() == 503 => {
                     let told = reply.headers.contains_key("retry-after");

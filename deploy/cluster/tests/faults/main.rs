@@ -5,14 +5,17 @@ mod load;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, Plan, Service};
+use cluster::{Cluster, Disturbance, Plan, Service};
 use event_log_kafka::{Options, all_in_sync};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::{claim, merchant, runtime, stock};
+use testkit::{Caller, claim, merchant, runtime, stock};
+use tokio::runtime::Runtime;
 
 use load::{Done, Load, recovery};
 
@@ -28,19 +31,34 @@ fn binaries() -> PathBuf {
 }
 
 struct Scene {
+    runtime: Runtime,
     cluster: Cluster,
+    /// The load's merchant, and the stock that it claims from.
+    caller: Caller,
+    stock: String,
+    /// Claims beside the load's.
+    claims: u64,
+    /// While it is set, every third request of the load loses its first answer after it was appended.
+    losing: Arc<AtomicBool>,
     _folder: TempDir,
 }
 
 impl Scene {
-    fn new() -> Self {
+    fn new(change: impl FnOnce(&mut Plan)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut plan = Plan::new(folder.path().join("cluster"), binaries());
         plan.brokers = 3;
         plan.redeemers = 2;
         plan.issuers = 2;
+        change(&mut plan);
         let cluster = Cluster::up(plan, |_| {}).expect("a cluster");
-        Self { cluster, _folder: folder }
+        let runtime = runtime();
+        let (caller, stock) = runtime.block_on(async {
+            let (_, caller) = merchant(cluster.address(), cluster.folder()).await;
+            let stock = stock(&caller, json!({"total": 1_000_000})).await;
+            (caller, stock)
+        });
+        Self { runtime, cluster, caller, stock, claims: 0, losing: Arc::default(), _folder: folder }
     }
 
     fn options(&self) -> Options {
@@ -56,6 +74,15 @@ impl Scene {
         }
     }
 
+    /// The tool `counterfoil` over the log.
+    fn tool(&self, arguments: &[&str]) -> Output {
+        Command::new(binaries().join("counterfoil"))
+            .args(arguments)
+            .args(["--brokers", &self.cluster.kafka.bootstrap()])
+            .output()
+            .expect("the binary runs")
+    }
+
     fn ready(&self, at: usize) {
         self.cluster.wait_ready(at, Duration::from_mins(1)).expect("ready again");
     }
@@ -63,26 +90,28 @@ impl Scene {
 
 /// Runs load, lets the fault happen and end, and looks at everything afterwards.
 fn under_load(name: &str, fault: impl FnOnce(&mut Scene)) {
-    let mut scene = Scene::new();
-    let runtime = runtime();
-    let (load, claimed) = runtime.block_on(async {
-        let (_, caller) = merchant(scene.cluster.address(), scene.cluster.folder()).await;
-        let stock = stock(&caller, json!({"total": 1_000_000})).await;
+    under_load_of(name, |_| {}, fault);
+}
+
+/// The same on a cluster of another plan.
+fn under_load_of(name: &str, change: impl FnOnce(&mut Plan), fault: impl FnOnce(&mut Scene)) {
+    let mut scene = Scene::new(change);
+    let load = scene.runtime.block_on(async {
         let mut codes = Vec::new();
         for n in 0..50 {
-            codes.push(claim(&caller, &stock, &format!("before-{n}")).await["code"].clone());
+            codes.push(claim(&scene.caller, &scene.stock, &format!("before-{n}")).await["code"].clone());
         }
-        let claimed = codes.len() as u64;
-        (Load::start(caller, stock, codes), claimed)
+        Load::start(&scene.caller, &scene.stock, codes, scene.losing.clone())
     });
+    scene.claims += 50;
     std::thread::sleep(QUIET);
     let begun = load.now();
     fault(&mut scene);
     let ended = load.now();
     std::thread::sleep(AFTER);
-    let done = runtime.block_on(load.end());
+    let done = scene.runtime.block_on(load.end());
     report(name, &scene, &done, begun, ended);
-    check(&scene, &done, claimed, ended);
+    check(&scene, &done, ended);
 }
 
 fn report(name: &str, scene: &Scene, done: &[Done], begun: Duration, ended: Duration) {
@@ -109,21 +138,18 @@ fn report(name: &str, scene: &Scene, done: &[Done], begun: Duration, ended: Dura
     println!("  peak memory: {}", peaks.join(", "));
 }
 
-fn check(scene: &Scene, done: &[Done], claimed: u64, ended: Duration) {
+fn check(scene: &Scene, done: &[Done], ended: Duration) {
     let without = done.iter().flat_map(|one| &one.refused).find(|code| code.contains("WITHOUT"));
     assert_eq!(without, None, "every 503 says when to come again");
     let wrong: Vec<_> = done.iter().map(|one| one.status).filter(|status| *status != Some(201)).collect();
     assert!(wrong.is_empty(), "unresolved or refused for good: {wrong:?}");
-    let audit = Command::new(binaries().join("counterfoil"))
-        .args(["audit", "--json", "--brokers", &scene.cluster.kafka.bootstrap()])
-        .output()
-        .expect("the binary runs");
+    let audit = scene.tool(&["audit", "--json"]);
     let result: Value = serde_json::from_slice(&audit.stdout).expect("JSON");
     println!("  audit: {result}");
     assert_eq!(result["sound"], true);
     let redeemed = done.iter().filter(|one| one.redeems).count() as u64;
     assert_eq!(result["redemptions"].as_u64(), Some(redeemed), "every answer is in the log, and nothing else");
-    assert_eq!(result["claims"].as_u64(), Some(done.len() as u64 - redeemed + claimed));
+    assert_eq!(result["claims"].as_u64(), Some(done.len() as u64 - redeemed + scene.claims));
     let back = recovery(done, ended);
     assert!(back.is_some_and(|seconds| seconds <= BACK_WITHIN), "service was not back: {back:?}");
 }
@@ -175,10 +201,100 @@ fn each_service_dies_at_each_point() {
                 scene.ready(at);
             }
         }
-        let scorer = scene.cluster.find(Service::RiskScorer, 1);
-        scene.cluster.members[scorer].kill();
-        scene.cluster.start(scorer).expect("starts");
-        scene.ready(scorer);
+        // A scorer answers nobody's writes; what it appends are verdicts.
+        let at = scene.cluster.find(Service::RiskScorer, 1);
+        for point in ["before_append:1", "after_append:1"] {
+            assert!(scene.cluster.members[at].end());
+            scene.cluster.start_with(at, &[("COUNTERFOIL_FAIL", point)]).expect("starts");
+            scene.ready(at);
+            let id = scene.cluster.members[at].id().expect("a process").clone();
+            scene.claims += scene.runtime.block_on(greedy(&scene.caller, &scene.stock, point));
+            assert!(id.ends_within(Duration::from_mins(1)), "the scorer never came to {point}");
+            scene.cluster.start(at).expect("starts");
+            scene.ready(at);
+        }
+        scene.cluster.members[at].kill();
+        scene.cluster.start(at).expect("starts");
+        scene.ready(at);
+    });
+}
+
+/// One device claims more than its rule allows; how many it got.
+async fn greedy(caller: &Caller, stock: &str, device: &str) -> u64 {
+    let mut claims = 0;
+    for n in 0..40 {
+        let user = format!("{device}-{n}");
+        let body = json!({"stock_id": stock, "user_id": user, "context": {"device_id": device}});
+        claims += u64::from(caller.post("/v1/claims", body).await.status.as_u16() == 201);
+    }
+    claims
+}
+
+#[test]
+fn answers_are_lost() {
+    under_load("every third answer is lost after its append, for 15 s", |scene| {
+        scene.losing.store(true, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_secs(15));
+        scene.losing.store(false, Ordering::Relaxed);
+    });
+}
+
+/// All connections of clients are disturbed for 15 s.
+fn disturbed(name: &str, disturbance: Disturbance) {
+    under_load_of(
+        name,
+        |plan| plan.proxied = true,
+        |scene| {
+            let proxies = || scene.cluster.kafka.proxies().expect("proxies");
+            proxies().disturb(disturbance).expect("a toxic");
+            std::thread::sleep(Duration::from_secs(15));
+            proxies().heal().expect("no toxic");
+            scene.in_sync();
+        },
+    );
+}
+
+#[test]
+fn brokers_are_far_away() {
+    disturbed("200 ms of latency between services and brokers", Disturbance::Latency(Duration::from_millis(200)));
+}
+
+#[test]
+fn connections_are_reset() {
+    disturbed("each connection to a broker is reset after 500 ms", Disturbance::Reset(Duration::from_millis(500)));
+}
+
+#[test]
+fn connections_are_cut() {
+    disturbed("nothing passes between services and brokers", Disturbance::Silence);
+}
+
+#[test]
+fn a_release_is_rolled_out() {
+    const OLD: (&str, &str) = ("COUNTERFOIL_TEST_SEMANTICS", "1");
+    const NEW: (&str, &str) = ("COUNTERFOIL_TEST_SEMANTICS", "2");
+    let old = |plan: &mut Plan| plan.environment = vec![(OLD.0.to_owned(), OLD.1.to_owned())];
+    under_load_of("all services are upgraded one by one, and the rules switched", old, |scene| {
+        for at in 0..scene.cluster.members.len() {
+            assert!(scene.cluster.members[at].end(), "ends in good order");
+            scene.cluster.start_with(at, &[NEW]).expect("starts");
+            scene.ready(at);
+        }
+        // The beats of the old ones are remembered for a while.
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while !scene.tool(&["upgrade", "finish"]).status.success() {
+            assert!(Instant::now() < deadline, "the old instances are not forgotten");
+            std::thread::sleep(Duration::from_secs(2));
+        }
+        let at = scene.cluster.find(Service::Redeemer, 1);
+        assert!(scene.cluster.members[at].end());
+        scene.cluster.start_with(at, &[OLD]).expect("starts");
+        let id = scene.cluster.members[at].id().expect("a process").clone();
+        assert!(id.ends_within(Duration::from_mins(1)), "an old release must not go on");
+        let log = std::fs::read_to_string(scene.cluster.members[at].log()).expect("a log");
+        assert!(log.contains("this release knows them up to 1 only"), "{log}");
+        scene.cluster.start_with(at, &[NEW]).expect("starts");
+        scene.ready(at);
     });
 }
 

@@ -1,5 +1,7 @@
 //! Operations: how far they are, and what became of each row.
 
+use std::sync::Arc;
+
 use std::fmt::Write;
 use std::ops::Range;
 
@@ -87,7 +89,7 @@ fn operation_id(call: &Call, path: &Segment) -> Result<OperationId, Problem> {
     owner(call, id.merchant, Code::OperationNotFound).map(|_| id)
 }
 
-async fn read(state: &Issuer, id: OperationId) -> Result<OperationRow, Problem> {
+async fn read(state: &Issuer, id: OperationId) -> Result<Arc<OperationRow>, Problem> {
     let look = move |shard: &ShardState, _: &Ledger, _| shard.operation(id.merchant, id.number).cloned();
     state.backend.look(id.merchant, look).await?.ok_or_else(|| Problem::of(Code::OperationNotFound))
 }
@@ -98,7 +100,7 @@ async fn read(state: &Issuer, id: OperationId) -> Result<OperationRow, Problem> 
 pub(super) async fn get(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Developer, Role::Operator])?;
     let id = operation_id(&call, &path)?;
-    Answer::ok(&view(id, &read(&state, id).await?, call.caller.livemode))
+    Answer::ok(&view(id, &*read(&state, id).await?, call.caller.livemode))
 }
 
 /// List operations, newest first

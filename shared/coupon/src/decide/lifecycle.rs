@@ -128,7 +128,7 @@ pub(super) fn set_budget<V: View + ?Sized>(
     if now != current {
         return Err(Rejection::VersionConflict { current: now }.into());
     }
-    let used = scene.view.counts(scene.merchant, number).map_or(0, crate::state::Counts::budget_used);
+    let used = scene.view.counts(scene.merchant, number).map_or(0, |counts| counts.budget_used());
     if target.is_some_and(|target| target < used) {
         return Err(Rejection::BelowUsed { used }.into());
     }

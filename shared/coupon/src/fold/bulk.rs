@@ -24,7 +24,7 @@ impl<R: Rows> Scope<'_, R> {
             finished: operation.total == 0,
             created_at: self.at.time,
         };
-        self.rows.put(Key::Operation(self.merchant, number), Row::Operation(row));
+        self.rows.put(Key::Operation(self.merchant, number), Row::Operation(Arc::new(row)));
         if operation.kind == OperationKind::ImportCodes {
             self.add_batch(operation.stock, 0, &operation.label);
         }
@@ -40,10 +40,10 @@ impl<R: Rows> Scope<'_, R> {
             failed: row.failed + failed,
             chunks: row.chunks + 1,
             finished: last,
-            ..row.clone()
+            ..OperationRow::clone(row)
         };
         self.rows.put(Key::Results(self.merchant, number, row.chunks - 1), Row::Results(Arc::new(results)));
-        self.rows.put(Key::Operation(self.merchant, number), Row::Operation(row));
+        self.rows.put(Key::Operation(self.merchant, number), Row::Operation(Arc::new(row)));
     }
 
     pub(super) fn codes_imported(&mut self, chunk: &ImportChunk) {
@@ -62,7 +62,7 @@ impl<R: Rows> Scope<'_, R> {
             if let Some(coupon) = crate::fold::untouched(self.rows, self.merchant, number) {
                 // It was made by this chunk, and not by the record that began its batch.
                 let coupon = Coupon { version: self.at.sequence, ..coupon };
-                self.rows.put(Key::Coupon(self.merchant, number), Row::Coupon(coupon));
+                self.rows.put(Key::Coupon(self.merchant, number), Row::Coupon(Arc::new(coupon)));
             }
         }
     }
@@ -88,8 +88,8 @@ impl<R: Rows> Scope<'_, R> {
         let Some(batch) = self.rows.batch(self.merchant, batch_number).filter(|batch| batch.voided_at.is_none()) else {
             return RowResult::NotActive;
         };
-        let batch = Batch { count: batch.count + 1, ..batch.clone() };
-        self.rows.put(Key::Batch(self.merchant, batch_number), Row::Batch(batch));
+        let batch = Batch { count: batch.count + 1, ..Batch::clone(batch) };
+        self.rows.put(Key::Batch(self.merchant, batch_number), Row::Batch(Arc::new(batch)));
         let number = self.take_numbers(1);
         self.with_counts(stock, |counts, _| {
             counts.issued += 1;

@@ -81,7 +81,7 @@ pub(crate) fn range_of<V: View + ?Sized>(view: &V, merchant: MerchantId, number:
 /// went back on the shelf is void since its batch is.
 pub fn find_coupon<V: View + ?Sized>(view: &V, merchant: MerchantId, number: u64) -> Option<Coupon> {
     let Some(row) = view.coupon_row(merchant, number) else { return untouched(view, merchant, number) };
-    let mut coupon = row.clone();
+    let mut coupon = Coupon::clone(row);
     if coupon.state != CouponState::Available {
         return Some(coupon);
     }
@@ -152,12 +152,12 @@ impl<R: Rows> Scope<'_, R> {
                 }
             }
         }
-        self.rows.put(Key::Coupon(self.merchant, number), Row::Coupon(coupon));
+        self.rows.put(Key::Coupon(self.merchant, number), Row::Coupon(Arc::new(coupon)));
     }
 
     pub(super) fn with_counts(&mut self, stock: u64, change: impl FnOnce(&mut Counts, crate::fold::At)) {
         let mut counts = self.rows.counts(self.merchant, stock).cloned().unwrap_or_default();
-        change(&mut counts, self.at);
+        change(Arc::make_mut(&mut counts), self.at);
         self.rows.put(Key::Counts(self.merchant, stock), Row::Counts(counts));
     }
 
@@ -168,8 +168,8 @@ impl<R: Rows> Scope<'_, R> {
             (_, Place::Shelf) => batch.taken - 1,
             _ => return,
         };
-        let batch = Batch { taken, ..batch.clone() };
-        self.rows.put(Key::Batch(self.merchant, number), Row::Batch(batch));
+        let batch = Batch { taken, ..Batch::clone(batch) };
+        self.rows.put(Key::Batch(self.merchant, number), Row::Batch(Arc::new(batch)));
     }
 
     fn put_back(&mut self, stock: u64, number: u64) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::event::{ApiKey, CodesMade, MerchantProfile, Quotas, StockProfile, StoreProfile};
 use crate::fold::Scope;
 use crate::id::MerchantId;
-use crate::state::{Batch, Counts, Key, KeyRow, Merchant, OperationRow, Range, Read, Row, Rows, Stock};
+use crate::state::{Batch, Key, KeyRow, Merchant, OperationRow, Range, Read, Row, Rows, Stock};
 use crate::terms::Millis;
 
 impl<R: Rows> Scope<'_, R> {
@@ -48,7 +48,7 @@ impl<R: Rows> Scope<'_, R> {
     pub(super) fn stock_created(&mut self, profile: &StockProfile) {
         let row = Stock::draft(profile.clone(), self.at.sequence, self.at.time);
         self.rows.put(Key::Stock(self.merchant, self.at.sequence), Row::Stock(Arc::new(row)));
-        self.rows.put(Key::Counts(self.merchant, self.at.sequence), Row::Counts(Counts::default()));
+        self.rows.put(Key::Counts(self.merchant, self.at.sequence), Row::Counts(Arc::default()));
     }
 
     pub(super) fn stock_changed(&mut self, number: u64, change: impl FnOnce(&mut Stock)) {
@@ -81,7 +81,7 @@ impl<R: Rows> Scope<'_, R> {
             finished: true,
             created_at: self.at.time,
         };
-        self.rows.put(Key::Operation(self.merchant, self.at.sequence), Row::Operation(row));
+        self.rows.put(Key::Operation(self.merchant, self.at.sequence), Row::Operation(Arc::new(row)));
         first
     }
 
@@ -95,7 +95,7 @@ impl<R: Rows> Scope<'_, R> {
             created_at: self.at.time,
             label: label.into(),
         };
-        self.rows.put(Key::Batch(self.merchant, self.at.sequence), Row::Batch(row));
+        self.rows.put(Key::Batch(self.merchant, self.at.sequence), Row::Batch(Arc::new(row)));
     }
 
     /// Numbers only grow, so ranges stay sorted; one that goes on where its batch's last ended becomes part of it.
@@ -127,8 +127,8 @@ impl<R: Rows> Scope<'_, R> {
                 }
             }
         }
-        let batch = Batch { version: self.at.sequence, voided_at: Some(self.at.time), ..batch };
-        self.rows.put(Key::Batch(self.merchant, number), Row::Batch(batch));
+        let batch = Batch { version: self.at.sequence, voided_at: Some(self.at.time), ..Batch::clone(&batch) };
+        self.rows.put(Key::Batch(self.merchant, number), Row::Batch(Arc::new(batch)));
     }
 
     pub(super) fn coupons_expired(&mut self, stock: u64, until: Millis) {

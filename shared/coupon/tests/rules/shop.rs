@@ -141,7 +141,7 @@ impl Shop {
     }
 
     pub(crate) fn counts(&self, stock: u64) -> Counts {
-        self.rows.counts(MERCHANT, stock).cloned().expect("a stock")
+        Counts::clone(self.rows.counts(MERCHANT, stock).expect("a stock"))
     }
 
     pub(crate) fn coupon(&self, number: u64) -> Coupon {

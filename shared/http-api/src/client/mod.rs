@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::Value;
 
@@ -103,6 +103,7 @@ pub struct Client {
     pool: Pool,
     host: HeaderValue,
     timeout: Duration,
+    further: HeaderMap,
 }
 
 impl Client {
@@ -116,13 +117,20 @@ impl Client {
             return Err(refused());
         }
         let host = HeaderValue::from_str(authority).map_err(|_| refused())?;
-        Ok(Self { pool: Pool::new(address), host, timeout: Duration::from_secs(30) })
+        Ok(Self { pool: Pool::new(address), host, timeout: Duration::from_secs(30), further: HeaderMap::new() })
     }
 
     /// The same client with another time limit per request.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// The same client, which sends one header more with each request.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.further.insert(name, value);
         self
     }
 
@@ -195,6 +203,7 @@ impl Client {
     /// Sends any request; its URI is path and query.
     pub async fn send(&self, mut request: Request<Bytes>) -> Result<Reply, ClientError> {
         request.headers_mut().insert(HOST, self.host.clone());
+        request.headers_mut().extend(self.further.clone());
         let sending = self.pool.send(request.map(Full::new));
         tokio::time::timeout(self.timeout, sending).await.map_err(|_| ClientError::TimedOut)?
     }

@@ -159,6 +159,7 @@ pub fn start(start: Start) -> Result<LedgerHandle, StartError> {
         folder: start.folder,
         progress: start.progress,
         feed,
+        unsent: Vec::new(),
         flusher,
         flusher_idle,
         flushed,
@@ -219,7 +220,7 @@ fn start_flusher(
 ) -> std::io::Result<Flusher> {
     let mut snapshotter = snapshots.map(Snapshotter::new);
     let (outbox, inbox) = crossbeam_channel::unbounded::<(Image, Option<Sender<()>>)>();
-    std::thread::Builder::new().name("ledger-flusher".into()).spawn(move || {
+    crate::background::spawn("ledger-flusher", move || {
         for (image, done) in inbox {
             if let Some(feed) = &feed {
                 let (sender, receiver) = crossbeam_channel::bounded(1);
