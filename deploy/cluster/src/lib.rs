@@ -148,6 +148,17 @@ impl Cluster {
         Ok(())
     }
 
+    /// What instances said when they panicked; nothing, if all is well.
+    pub fn panics(&self) -> Vec<String> {
+        let logs =
+            self.members.iter().filter_map(|member| Some((member.name(), fs::read_to_string(member.log()).ok()?)));
+        let lines = logs.flat_map(|(name, log)| {
+            let panics = log.lines().filter(|line| line.contains("panicked at")).map(str::to_owned);
+            panics.map(move |line| format!("{name}: {line}")).collect::<Vec<_>>()
+        });
+        lines.collect()
+    }
+
     /// Ends everything in good order: first who asks, then who is asked.
     pub fn down(&mut self) {
         if let Some((id, guard)) = self.nginx.take() {

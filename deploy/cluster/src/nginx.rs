@@ -53,7 +53,7 @@ fn configuration(folder: &Path, members: &[Member], port: u16) -> String {
     for service in [Service::Issuer, Service::Redeemer, Service::RiskScorer] {
         let _ = writeln!(upstreams, "    upstream counterfoil_{} {{", service.to_string().replace('-', "_"));
         for member in members.iter().filter(|member| member.service == service) {
-            let _ = writeln!(upstreams, "        server 127.0.0.1:{} max_fails=1 fail_timeout=1s;", member.port());
+            let _ = writeln!(upstreams, "        server 127.0.0.1:{} max_fails=3 fail_timeout=1s;", member.port());
         }
         upstreams.push_str("        keepalive 512;\n        keepalive_timeout 5s;\n    }\n");
     }

@@ -75,7 +75,9 @@ fn started(pid: u32) -> Option<u64> {
     // The name may have blanks and brackets in it; what follows its last bracket has not.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
-    (state != "Z" && state != "X").then(|| fields.nth(18)?.parse().ok())?
+    // Its first thread may have ended before the others, which hold its files and ports.
+    let threads = || fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    (state != "X" && (state != "Z" || threads() > 1)).then(|| fields.nth(18)?.parse().ok())?
 }
 
 impl Id {

@@ -126,6 +126,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// Who names brokers expects the log to be there.
+fn on_the_embedded_log(config: &Config) -> Result<(), Failure> {
+    if config.kafka.brokers.is_empty() {
+        return Ok(());
+    }
+    Err("serve and demo keep their log in the data directory; with brokers (--brokers, kafka.brokers) start \
+         counterfoil-issuer, counterfoil-redeemer and counterfoil-risk-scorer"
+        .into())
+}
+
 fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let mut config = Config::read(arguments.config.as_deref())?;
     config.kafka.brokers = arguments.brokers.unwrap_or(config.kafka.brokers);
@@ -133,11 +143,13 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let data_dir = arguments.data_dir;
     match arguments.command {
         Command::Serve { listen, end_with_stdin } => {
+            on_the_embedded_log(&config)?;
             config.server.listen = listen.unwrap_or(config.server.listen);
             config.check()?;
             serve::run(&config, &data_dir, None, end_with_stdin)
         }
         Command::Demo { listen, quiet } => {
+            on_the_embedded_log(&config)?;
             config.server.listen = listen.unwrap_or(config.server.listen);
             config.check()?;
             serve::run(&config, &data_dir, Some(demo::Demo { traffic: !quiet }), false)

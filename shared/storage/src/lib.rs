@@ -51,7 +51,27 @@ pub struct Item {
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
     root: Path,
-    runtime: Runtime,
+    runtime: Drops,
+}
+
+/// A runtime that may be dropped anywhere, also where others run: what is under way is given up.
+struct Drops(Option<Runtime>);
+
+impl Drop for Drops {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drops {
+    fn block_on<F: Future>(&self, work: F) -> F::Output {
+        match &self.0 {
+            Some(runtime) => runtime.block_on(work),
+            None => unreachable!("taken by the drop only"),
+        }
+    }
 }
 
 impl Storage {
@@ -59,6 +79,7 @@ impl Storage {
     /// credentials from the environment as the AWS tools do.
     pub fn open(url: &str) -> Result<Self, StorageError> {
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("storage").enable_all().build()?;
+        let runtime = Drops(Some(runtime));
         let wrong = || StorageError::Url(url.to_owned());
         let parsed = Url::parse(url).map_err(|_| wrong())?;
         if parsed.scheme() == "file" {
@@ -184,6 +205,15 @@ mod tests {
         storage.delete("a/2").expect("removes");
         storage.delete("a/2").expect("removes what is not there");
         assert_eq!(storage.list("a").expect("lists").len(), 1);
+    }
+
+    /// The last who holds it may be a task that ends with its process.
+    #[test]
+    fn it_may_be_dropped_where_nothing_may_wait() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let storage = Storage::open(&format!("file://{}", folder.path().display())).expect("a folder");
+        let outer = Builder::new_current_thread().build().expect("a runtime");
+        outer.block_on(async move { drop(storage) });
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cluster::Service;
+use http::{HeaderName, HeaderValue};
 use http_api::client::Reply;
 use serde_json::{Value, json};
 use testkit::{Caller, claim, merchant, redemption, runtime, stock};
@@ -81,6 +82,29 @@ fn nothing_is_lost_when_a_redeemer_and_the_broker_are_killed() {
             assert_eq!(again.body, answer.body);
         }
     });
+}
+
+#[test]
+fn an_answer_that_is_lost_is_asked_for_again_and_harms_nobody_else() {
+    let (cluster, _folder) = up(|_| {});
+    let runtime = runtime();
+    runtime.block_on(async {
+        let (_, caller) = merchant(cluster.address(), cluster.folder()).await;
+        let stock = stock(&caller, json!({})).await;
+        let header = (HeaderName::from_static("counterfoil-test"), HeaderValue::from_static("drop_response"));
+        let unlucky = caller.client.as_ref().clone().header(header.0, header.1);
+        for n in 0..5 {
+            let coupon = claim(&caller, &stock, &format!("u{n}")).await;
+            let (key, body) = (format!("lost-{n}"), redemption(&coupon["code"], &format!("o{n}")));
+            let lost = unlucky.signed(&caller.credentials, "POST", "/v1/redemptions", Some(&key), Some(&body)).await;
+            assert!(lost.is_err(), "{lost:?}");
+            // At once: the instance is not out of use, for this caller or another.
+            let again = caller.send("POST", "/v1/redemptions", Some(&key), Some(&body)).await;
+            assert_eq!(again.status.as_u16(), 201);
+            assert_eq!(again.header("idempotency-replayed"), "true");
+        }
+    });
+    assert_eq!(sound_audit(&cluster)["redemptions"], 5);
 }
 
 #[test]

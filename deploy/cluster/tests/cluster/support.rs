@@ -51,6 +51,7 @@ pub(crate) fn tool_with(cluster: &Cluster, arguments: &[&str], environment: &[(&
 
 /// The audit over the whole log; it must be sound.
 pub(crate) fn sound_audit(cluster: &Cluster) -> Value {
+    assert_eq!(cluster.panics(), Vec::<String>::new());
     let audit = tool(cluster, &["audit", "--json"]);
     let text = String::from_utf8_lossy(&audit.stdout).into_owned();
     assert!(audit.status.success(), "{text}{}", String::from_utf8_lossy(&audit.stderr));

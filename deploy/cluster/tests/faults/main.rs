@@ -84,7 +84,10 @@ impl Scene {
     }
 
     fn ready(&self, at: usize) {
-        self.cluster.wait_ready(at, Duration::from_mins(1)).expect("ready again");
+        if let Err(error) = self.cluster.wait_ready(at, Duration::from_mins(1)) {
+            let log = std::fs::read_to_string(self.cluster.members[at].log()).unwrap_or_default();
+            panic!("{error}: {log}");
+        }
     }
 }
 
@@ -143,6 +146,7 @@ fn check(scene: &Scene, done: &[Done], ended: Duration) {
     assert_eq!(without, None, "every 503 says when to come again");
     let wrong: Vec<_> = done.iter().map(|one| one.status).filter(|status| *status != Some(201)).collect();
     assert!(wrong.is_empty(), "unresolved or refused for good: {wrong:?}");
+    assert_eq!(scene.cluster.panics(), Vec::<String>::new());
     let audit = scene.tool(&["audit", "--json"]);
     let result: Value = serde_json::from_slice(&audit.stdout).expect("JSON");
     println!("  audit: {result}");

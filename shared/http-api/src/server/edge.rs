@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::CONNECTION;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
@@ -25,6 +25,9 @@ use crate::request_id::{RequestId, X_REQUEST_ID, traceparent};
 
 /// Never queued and never refused: a probe that fails under load would take the instance down just then.
 const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
+/// Set by a proxy in front of the services that knows how to leave a request without an answer.
+const FRONT: &str = "x-counterfoil-front";
 
 /// As an extension of a response: close the connection instead of answering.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +106,7 @@ impl Edge {
         }
         let writes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         let probe = PROBES.contains(&request.uri().path());
+        let proxied = request.headers().contains_key(FRONT);
         let work = async {
             let _slot = if probe { None } else { Some(self.shared.slot().await?) };
             Ok(self.guarded(request).await)
@@ -111,7 +115,7 @@ impl Edge {
             Ok(answered) => answered.unwrap_or_else(Problem::into_response),
             Err(_) => timed_out(writes).into_response(),
         };
-        depart(response, writes)
+        depart(response, writes, proxied)
     }
 
     /// Calls the router; a panic inside costs this answer alone. Where the profile aborts on panics this has no effect.
@@ -165,11 +169,11 @@ impl Drop for Counted<'_> {
 }
 
 /// Carries out what the handler left for the answer.
-fn depart(mut response: Response, writes: bool) -> Result<Response, Dropped> {
+fn depart(mut response: Response, writes: bool, proxied: bool) -> Result<Response, Dropped> {
     let left = ARRIVAL.try_with(|arrival| (arrival.rate.take(), arrival.test_outcome.take()));
     let (rate, test_outcome) = left.unwrap_or_default();
     if response.extensions().get::<DropConnection>().is_some() || test_outcome == Some(TestOutcome::DropResponse) {
-        return Err(Dropped);
+        return unanswered(proxied);
     }
     if test_outcome == Some(TestOutcome::OutcomeUnknown) && writes && response.status().is_success() {
         response = Problem::of(Code::OutcomeUnknown).into_response();
@@ -178,6 +182,13 @@ fn depart(mut response: Response, writes: bool) -> Result<Response, Dropped> {
         rate.insert_into(response.headers_mut());
     }
     Ok(response)
+}
+
+/// The caller gets no answer. A proxy in front is asked to see to that: a connection that ends without an answer would
+/// count there as a failure of this instance, and keep everybody's requests from it for a while.
+fn unanswered(proxied: bool) -> Result<Response, Dropped> {
+    let redirect = ("x-accel-redirect", "/.counterfoil/no_answer");
+    if proxied { Ok((StatusCode::NO_CONTENT, [redirect]).into_response()) } else { Err(Dropped) }
 }
 
 fn timed_out(writes: bool) -> Problem {
