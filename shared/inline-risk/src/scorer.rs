@@ -17,7 +17,7 @@ use rustc_hash::FxHashSet;
 
 use crate::InlineRisk;
 use crate::signals::{SCORER, SIGNAL, Signal, beat_of};
-use crate::store::{Positions, Store, StoreError};
+use crate::store::{Counts, Positions, Store, StoreError};
 use crate::writer::{self, Changes, Then};
 
 /// The type of a verdict's record.
@@ -51,7 +51,7 @@ pub struct Scorer;
 /// A scorer's projection, opened.
 pub struct Opened {
     store: Store,
-    rows: crate::store::Rows,
+    counts: Counts,
     positions: Positions,
 }
 
@@ -68,17 +68,14 @@ impl Scorer {
     /// Opens the projection in a folder; damage is wiped. Where nothing is there, it begins with what another instance
     /// has counted, if that is given and sound.
     pub fn open(folder: &Path, partitions: u32, counts: Option<&Path>) -> Result<Opened, StartError> {
-        let (store, mut rows, mut positions) = Store::open(folder, partitions as usize)?;
-        if let (true, Some(file)) = (rows.is_empty(), counts) {
-            match crate::store::import(file, partitions as usize) {
-                Ok(found) => {
-                    (rows, positions) = found;
-                    store.fill(&rows, &positions)?;
-                }
+        let (mut store, mut found) = Store::open(folder, partitions as usize)?;
+        if let (true, Some(file)) = (found.is_empty(), counts) {
+            match store.import(file, partitions as usize) {
+                Ok(imported) => found = imported,
                 Err(error) => tracing::warn!(%error, "counts of a snapshot are refused, counting anew from the log"),
             }
         }
-        Ok(Opened { store, rows, positions })
+        Ok(Opened { positions: store.positions().clone(), store, counts: found })
     }
 }
 
@@ -109,7 +106,7 @@ impl Opened {
         let (stop, stops) = crossbeam_channel::bounded(1);
         let (done, stopped) = crossbeam_channel::bounded(1);
         let mut worker = Worker {
-            writer: writer::start(self.store, &self.rows, self.positions.checksum)?,
+            writer: writer::start(self.store)?,
             rules,
             block_seconds,
             publishes,
@@ -120,9 +117,7 @@ impl Opened {
             inline: inline.clone(),
             clock,
         };
-        let mut features = inline.features().write();
-        self.rows.into_iter().for_each(|(subject, counts)| features.restore(subject, counts));
-        drop(features);
+        inline.features().write().restore(self.counts);
         worker.read_topics();
         std::thread::Builder::new().name("risk-scorer".into()).spawn(move || {
             worker.run(&feed, &moves, &stops);
@@ -323,19 +318,12 @@ impl Worker {
     /// Hands what changed to the thread that writes it. Decisions are made meanwhile: only this thread changes counts, so
     /// that reading them here keeps nobody from reading.
     fn write(&mut self, then: Then) {
-        let mut gone = self.inline.features().write().take_evicted();
-        let dirty: Vec<Subject> = self.dirty.drain().collect();
-        let mut rows = Vec::with_capacity(dirty.len());
+        let evicted = self.inline.features().write().take_evicted();
+        self.dirty.extend(evicted);
         let features = self.inline.features().read();
-        for subject in dirty {
-            match features.get(&subject) {
-                Some(counts) => rows.push((subject, counts.clone())),
-                None => gone.push(subject),
-            }
-        }
-        gone.retain(|subject| features.get(subject).is_none());
+        let rows = self.dirty.drain().map(|subject| (subject, features.get(&subject).cloned())).collect();
         drop(features);
-        let changes = Changes { rows, gone, positions: self.positions.clone(), then };
+        let changes = Changes { rows, positions: self.positions.clone(), then };
         if self.writer.send(changes).is_err() {
             tracing::error!("the thread that writes the risk projection is gone");
         }

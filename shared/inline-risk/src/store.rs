@@ -1,14 +1,30 @@
-//! The counts on disk: sled, with the positions in the same batch and a checksum over all of it.
+//! The counts on disk: sled, with pages of changed counts in the order of the changes, and the positions in the same
+//! batch. A key of its own for each subject would cost sled 2.7 KB of memory each; a page of many subjects costs little
+//! more than its bytes.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use linear_hashing::LinearHashMap;
 use risk::{Subject, SubjectCounts};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 const FORMAT: bincode::config::Configuration = bincode::config::standard();
+/// Where the positions lie.
+const META: &[u8] = b"m";
+/// Pages are filled up to about so many bytes.
+const PAGE_BYTES: usize = 32 << 10;
+/// A page begins with the checksum of the rest.
+const PAGE_HEADER: usize = 8;
+/// Pages written at once while all are written anew.
+const MANY: usize = 64;
+/// So many pages are not written anew because they are small.
+const MANY_PAGES: u64 = 4_096;
+/// Less than this is not written anew, however much of it is out of date.
+const WASTE_FROM: u64 = 16 << 20;
 
 /// Up to where everything is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,16 +33,40 @@ pub(crate) struct Positions {
     pub(crate) ledger: Vec<u64>,
     /// The next offset of each partition of the signals.
     pub(crate) signals: Vec<u64>,
-    /// The sum of the rows' hashes.
-    pub(crate) checksum: u64,
+}
+
+impl Positions {
+    pub(crate) fn beginning(partitions: usize) -> Self {
+        Self { ledger: vec![0; 256], signals: vec![0; partitions] }
+    }
+
+    fn fit(&self, partitions: usize) -> bool {
+        self.ledger.len() == 256 && self.signals.len() == partitions
+    }
+}
+
+/// What holds, in sled: pages outside of the range are what an end in the middle of something left behind.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Meta {
+    positions: Positions,
+    /// The first page, and the one after the last.
+    pages: (u64, u64),
+    bytes: u64,
+    /// Bytes when everything was written anew last.
+    base_bytes: u64,
 }
 
 pub(crate) struct Store {
     database: sled::Db,
     folder: PathBuf,
+    meta: Meta,
 }
 
-pub(crate) type Rows = Vec<(Subject, SubjectCounts)>;
+/// Counts of subjects; `None` where a subject is not followed any more.
+pub(crate) type Rows = Vec<(Subject, Option<SubjectCounts>)>;
+
+/// The counts that hold after all pages.
+pub(crate) type Counts = LinearHashMap<Subject, SubjectCounts>;
 
 /// What sled says, or that it panicked.
 #[derive(Debug, thiserror::Error)]
@@ -39,88 +79,147 @@ impl From<sled::Error> for StoreError {
     }
 }
 
-/// A row's part of the checksum.
-pub(crate) fn row_hash(subject: &Subject, counts: &SubjectCounts) -> u64 {
-    xxh3_64(&bincode::serde::encode_to_vec((subject, counts), FORMAT).unwrap_or_default())
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        Self(error.to_string())
+    }
 }
 
 impl Store {
     /// Opens a folder and reads back what is there; what does not hold is wiped.
-    pub(crate) fn open(folder: &Path, partitions: usize) -> Result<(Self, Rows, Positions), StoreError> {
+    pub(crate) fn open(folder: &Path, partitions: usize) -> Result<(Self, Counts), StoreError> {
         match Self::read_back(folder.to_owned(), partitions) {
             Ok(Some(found)) => return Ok(found),
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "risk projection is damaged, counting anew from the log"),
         }
         if folder.exists() {
-            std::fs::remove_dir_all(folder).map_err(|error| StoreError(error.to_string()))?;
+            std::fs::remove_dir_all(folder)?;
         }
         let database = open_sled(folder)?;
-        let positions = Positions { ledger: vec![0; 256], signals: vec![0; partitions], checksum: 0 };
-        Ok((Self { database, folder: folder.to_owned() }, Vec::new(), positions))
+        let meta = Meta { positions: Positions::beginning(partitions), pages: (0, 0), bytes: 0, base_bytes: 0 };
+        Ok((Self { database, folder: folder.to_owned(), meta }, Counts::default()))
     }
 
     /// sled may meet damage with a panic, so it is read on a thread of its own.
-    fn read_back(folder: PathBuf, partitions: usize) -> Result<Option<(Self, Rows, Positions)>, StoreError> {
+    fn read_back(folder: PathBuf, partitions: usize) -> Result<Option<(Self, Counts)>, StoreError> {
         let work = std::thread::spawn(move || {
-            let store = Self { database: open_sled(&folder)?, folder };
-            let Some(bytes) = store.database.get(b"m")? else {
-                let empty = store.database.is_empty();
-                return if empty { Ok(None) } else { Err(StoreError("no position".to_owned())) };
+            let database = open_sled(&folder)?;
+            let Some(bytes) = database.get(META)? else {
+                return if database.is_empty() { Ok(None) } else { Err(StoreError("no position".to_owned())) };
             };
-            let positions: Positions = decode(&bytes)?;
-            let mut rows = Rows::new();
-            let mut checksum = 0_u64;
-            for row in store.database.scan_prefix(b"s") {
-                let (key, value) = row?;
-                let (subject, counts) = (decode(&key[1..])?, decode(&value)?);
-                checksum = checksum.wrapping_add(row_hash(&subject, &counts));
-                rows.push((subject, counts));
+            let meta: Meta = decode(&bytes)?;
+            if !meta.positions.fit(partitions) {
+                return Err(StoreError("written for another layout of the log".to_owned()));
             }
-            let sound = checksum == positions.checksum
-                && positions.signals.len() == partitions
-                && positions.ledger.len() == 256;
-            if sound { Ok(Some((store, rows, positions))) } else { Err(StoreError("the checksum is wrong".to_owned())) }
+            let mut store = Self { database, folder, meta };
+            store.remove_strays()?;
+            let mut counts = Counts::default();
+            for page in store.meta.pages.0..store.meta.pages.1 {
+                restore(&mut counts, store.page(page)?);
+            }
+            Ok(Some((store, counts)))
         });
         work.join().unwrap_or_else(|_| Err(StoreError("panicked while reading".to_owned())))
     }
 
-    pub(crate) fn write(&self, rows: &Rows, gone: &[Subject], positions: &Positions) -> Result<(), StoreError> {
+    /// Up to where everything is counted that lies here.
+    pub(crate) fn positions(&self) -> &Positions {
+        &self.meta.positions
+    }
+
+    /// Adds what has changed; when most of what lies here is out of date, it is written anew.
+    pub(crate) fn write(&mut self, rows: &Rows, positions: Positions) -> Result<(), StoreError> {
+        self.meta.positions = positions;
         let mut batch = sled::Batch::default();
-        for (subject, counts) in rows {
-            batch.insert(key(subject), encode(counts));
+        let mut pages = Pages::default();
+        for row in rows {
+            if let Some(page) = pages.add(row) {
+                self.put(&mut batch, page);
+            }
         }
-        for subject in gone {
-            batch.remove(key(subject));
+        if let Some(page) = pages.rest() {
+            self.put(&mut batch, page);
         }
-        batch.insert(b"m", encode(positions));
+        self.commit(batch)?;
+        if self.is_wasteful() { self.compact() } else { Ok(()) }
+    }
+
+    fn put(&mut self, batch: &mut sled::Batch, page: Vec<u8>) {
+        self.meta.bytes += page.len() as u64;
+        batch.insert(&key(self.meta.pages.1), page);
+        self.meta.pages.1 += 1;
+    }
+
+    fn commit(&self, mut batch: sled::Batch) -> Result<(), StoreError> {
+        batch.insert(META, encode(&self.meta));
         self.database.apply_batch(batch)?;
         self.database.flush()?;
         Ok(())
     }
-}
 
-/// Rows written at once when much is written.
-const MANY: usize = 10_000;
+    fn page(&self, number: u64) -> Result<Rows, StoreError> {
+        let page = self.database.get(key(number))?.ok_or_else(|| StoreError(format!("page {number} is missing")))?;
+        open_page(&page)
+    }
 
-impl Store {
-    /// Writes all that another instance had counted into an empty store: the positions last, since without them it counts
-    /// as damaged.
-    pub(crate) fn fill(&self, rows: &Rows, positions: &Positions) -> Result<(), StoreError> {
-        for rows in rows.chunks(MANY) {
-            let mut batch = sled::Batch::default();
-            for (subject, counts) in rows {
-                batch.insert(key(subject), encode(counts));
+    /// Most of it is out of date, or it is in crumbs.
+    fn is_wasteful(&self) -> bool {
+        let Meta { pages, bytes, base_bytes, .. } = self.meta;
+        let count = pages.1 - pages.0;
+        bytes > (3 * base_bytes).max(WASTE_FROM) || count > MANY_PAGES.max(4 * bytes / PAGE_BYTES as u64)
+    }
+
+    /// Writes what holds anew, behind everything that is there, and takes the rest away. Takes a few dozen bytes of memory
+    /// for each subject.
+    fn compact(&mut self) -> Result<(), StoreError> {
+        let old = self.meta.pages;
+        let mut last: FxHashMap<u128, u64> = FxHashMap::default();
+        for number in old.0..old.1 {
+            for (subject, _) in self.page(number)? {
+                last.insert(identity(&subject), number);
             }
-            self.database.apply_batch(batch)?;
         }
-        self.write(&Rows::new(), &[], positions)
+        self.meta = Meta { pages: (old.1, old.1), bytes: 0, ..self.meta.clone() };
+        let mut pages = Pages::default();
+        let (mut batch, mut pages_in_batch) = (sled::Batch::default(), 0);
+        for number in old.0..old.1 {
+            // Within a page each subject stands once: nobody writes one twice at once.
+            for row in self.page(number)? {
+                if row.1.is_none() || last.get(&identity(&row.0)) != Some(&number) {
+                    continue;
+                }
+                let Some(page) = pages.add(&row) else { continue };
+                self.put(&mut batch, page);
+                pages_in_batch += 1;
+                if pages_in_batch == MANY {
+                    self.database.apply_batch(std::mem::take(&mut batch))?;
+                    pages_in_batch = 0;
+                }
+            }
+        }
+        if let Some(page) = pages.rest() {
+            self.put(&mut batch, page);
+        }
+        self.meta.base_bytes = self.meta.bytes;
+        self.commit(batch)?;
+        self.remove_strays()
+    }
+
+    /// Takes away pages that do not count.
+    fn remove_strays(&mut self) -> Result<(), StoreError> {
+        let (first, end) = self.meta.pages;
+        let strays = self.database.range(key(0)..key(first)).chain(self.database.range(key(end)..));
+        for stray in strays {
+            self.database.remove(stray?.0)?;
+        }
+        Ok(())
     }
 
     /// Everything as one file; `None` when it cannot be written.
-    pub(crate) fn export(&self) -> Option<PathBuf> {
+    pub(crate) fn export(&mut self) -> Option<PathBuf> {
         let file = self.folder.with_extension("export");
-        match self.write_to(&file) {
+        match self.compact().and_then(|()| self.write_to(&file)) {
             Ok(()) => Some(file),
             Err(error) => {
                 tracing::warn!(%error, "counts cannot be exported");
@@ -129,59 +228,128 @@ impl Store {
         }
     }
 
-    fn write_to(&self, file: &Path) -> std::io::Result<()> {
+    fn write_to(&self, file: &Path) -> Result<(), StoreError> {
         let mut out = BufWriter::new(File::create(file)?);
         let mut put = |bytes: &[u8]| -> std::io::Result<()> {
             out.write_all(&(bytes.len() as u32).to_le_bytes())?;
             out.write_all(bytes)
         };
-        for pair in self.database.scan_prefix(b"s") {
-            let (key, value) = pair.map_err(std::io::Error::other)?;
-            put(&key[1..])?;
-            put(&value)?;
+        for number in self.meta.pages.0..self.meta.pages.1 {
+            let page =
+                self.database.get(key(number))?.ok_or_else(|| StoreError(format!("page {number} is missing")))?;
+            put(&page)?;
         }
-        let positions = self.database.get(b"m").map_err(std::io::Error::other)?;
         put(&[])?;
-        put(&positions.unwrap_or_default())?;
-        out.flush()
+        put(&encode(&self.meta.positions))?;
+        Ok(out.flush()?)
+    }
+
+    /// Takes over what another instance has exported, into an empty store.
+    pub(crate) fn import(&mut self, file: &Path, partitions: usize) -> Result<Counts, StoreError> {
+        let mut reader = BufReader::new(File::open(file)?);
+        let mut take = || -> Result<Vec<u8>, StoreError> {
+            let mut length = [0; 4];
+            reader.read_exact(&mut length)?;
+            let mut piece = vec![0; u32::from_le_bytes(length) as usize];
+            reader.read_exact(&mut piece)?;
+            Ok(piece)
+        };
+        let empty = self.meta.clone();
+        let mut counts = Counts::default();
+        let mut read = || -> Result<Positions, StoreError> {
+            loop {
+                let page = take()?;
+                if page.is_empty() {
+                    break;
+                }
+                restore(&mut counts, open_page(&page)?);
+                let mut batch = sled::Batch::default();
+                self.put(&mut batch, page);
+                self.database.apply_batch(batch)?;
+            }
+            let positions: Positions = decode(&take()?)?;
+            if positions.fit(partitions) { Ok(positions) } else { Err(StoreError("of another layout".to_owned())) }
+        };
+        match read() {
+            Ok(positions) => {
+                self.meta.base_bytes = self.meta.bytes;
+                self.meta.positions = positions;
+                self.commit(sled::Batch::default())?;
+                Ok(counts)
+            }
+            Err(error) => {
+                self.meta = empty;
+                self.remove_strays()?;
+                Err(error)
+            }
+        }
     }
 }
 
-/// Reads what an export wrote; the checksum tells whether it is whole.
-pub(crate) fn import(file: &Path, partitions: usize) -> Result<(Rows, Positions), StoreError> {
-    let bytes = std::fs::read(file).map_err(|error| StoreError(error.to_string()))?;
-    let mut left = &bytes[..];
-    let mut take = || {
-        let torn = || StoreError("the file is torn".to_owned());
-        let (length, rest) = left.split_first_chunk::<4>().ok_or_else(torn)?;
-        let (piece, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(torn)?;
-        left = rest;
-        Ok::<_, StoreError>(piece)
-    };
-    let mut rows = Rows::new();
-    loop {
-        let subject = take()?;
-        if subject.is_empty() {
-            break;
+/// Rows on their way into pages.
+#[derive(Default)]
+struct Pages {
+    page: Vec<u8>,
+}
+
+impl Pages {
+    /// Adds a row; gives a page that is full with it.
+    fn add(&mut self, row: &(Subject, Option<SubjectCounts>)) -> Option<Vec<u8>> {
+        if self.page.is_empty() {
+            self.page.reserve(PAGE_BYTES + 1_024);
+            self.page.resize(PAGE_HEADER, 0);
         }
-        rows.push((decode(subject)?, decode(take()?)?));
+        let written = bincode::serde::encode_into_std_write(row, &mut self.page, FORMAT);
+        debug_assert!(written.is_ok(), "writing to memory fails for no row");
+        if self.page.len() >= PAGE_BYTES { self.rest() } else { None }
     }
-    let positions: Positions = decode(take()?)?;
-    let checksum = rows.iter().fold(0_u64, |sum, (subject, counts)| sum.wrapping_add(row_hash(subject, counts)));
-    if checksum == positions.checksum && positions.signals.len() == partitions && positions.ledger.len() == 256 {
-        Ok((rows, positions))
-    } else {
-        Err(StoreError("the checksum is wrong".to_owned()))
+
+    /// What is left, if there is anything.
+    fn rest(&mut self) -> Option<Vec<u8>> {
+        let mut page = std::mem::take(&mut self.page);
+        let (checksum, rows) = page.split_first_chunk_mut::<PAGE_HEADER>()?;
+        *checksum = xxh3_64(rows).to_le_bytes();
+        Some(page)
     }
+}
+
+/// The rows of a page that is as it was written.
+fn open_page(page: &[u8]) -> Result<Rows, StoreError> {
+    let damaged = || StoreError("a page is damaged".to_owned());
+    let (checksum, mut left) = page.split_first_chunk::<PAGE_HEADER>().ok_or_else(damaged)?;
+    if xxh3_64(left).to_le_bytes() != *checksum {
+        return Err(damaged());
+    }
+    let mut rows = Rows::new();
+    while !left.is_empty() {
+        let (row, length) = bincode::serde::decode_from_slice(left, FORMAT).map_err(|_| damaged())?;
+        rows.push(row);
+        left = &left[length..];
+    }
+    Ok(rows)
+}
+
+fn restore(counts: &mut Counts, rows: Rows) {
+    for (subject, row) in rows {
+        match row {
+            Some(row) => drop(counts.insert(subject, row)),
+            None => drop(counts.remove(&subject)),
+        }
+    }
+}
+
+fn identity(subject: &Subject) -> u128 {
+    xxh3_128(&encode(subject))
 }
 
 fn open_sled(folder: &Path) -> Result<sled::Db, StoreError> {
     Ok(sled::Config::new().path(folder).cache_capacity(32 << 20).flush_every_ms(None).open()?)
 }
 
-fn key(subject: &Subject) -> Vec<u8> {
-    let mut key = vec![b's'];
-    key.extend(encode(subject));
+/// Pages in the order of their numbers, all behind the positions.
+fn key(page: u64) -> [u8; 9] {
+    let mut key = [b'p'; 9];
+    key[1..].copy_from_slice(&page.to_be_bytes());
     key
 }
 
@@ -193,3 +361,6 @@ fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError>
     let decoded = bincode::serde::decode_from_slice(bytes, FORMAT);
     decoded.map(|(value, _)| value).map_err(|error| StoreError(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -223,8 +223,8 @@ impl Velocity {
     }
 
     /// Puts counts in place that were read from disk.
-    pub fn restore(&mut self, subject: Subject, counts: SubjectCounts) {
-        self.subjects.insert(subject, counts);
+    pub fn restore(&mut self, subjects: LinearHashMap<Subject, SubjectCounts>) {
+        self.subjects = subjects;
     }
 
     /// Everything.
