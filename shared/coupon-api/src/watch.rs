@@ -18,6 +18,8 @@ pub struct Directory {
     secrets: Arc<Secrets>,
     keys: DashMap<[u8; 16], Arc<Key>>,
     rows: DashMap<[u8; 16], Arc<KeyRow>>,
+    /// The hashes of each merchant's keys.
+    keys_of: DashMap<MerchantId, Vec<[u8; 16]>>,
     merchants: DashMap<MerchantId, Arc<Merchant>>,
     /// Merchants with own codes that have the form of generated ones.
     look_alikes: DashMap<MerchantId, ()>,
@@ -30,6 +32,7 @@ impl Directory {
             secrets,
             keys: DashMap::new(),
             rows: DashMap::new(),
+            keys_of: DashMap::new(),
             merchants: DashMap::new(),
             look_alikes: DashMap::new(),
         }
@@ -40,14 +43,14 @@ impl Directory {
         match (key, row) {
             (RowKey::Merchant(owner, of), Row::Merchant(merchant)) if *owner == coupon::id::PLATFORM => {
                 self.merchants.insert(*of, merchant.clone());
-                let keys: Vec<_> =
-                    self.rows.iter().filter(|row| row.key.merchant == Some(*of)).map(|row| row.clone()).collect();
-                for row in &keys {
-                    self.put(row);
-                }
+                let keys = self.keys_of.get(of).map(|keys| keys.clone()).unwrap_or_default();
+                let rows = keys.iter().filter_map(|hash| self.rows.get(hash).map(|row| row.clone()));
+                rows.for_each(|row| self.put(&row));
             }
             (RowKey::ApiKey(_, hash), Row::ApiKey(row)) => {
-                self.rows.insert(*hash, row.clone());
+                if let (None, Some(merchant)) = (self.rows.insert(*hash, row.clone()), row.key.merchant) {
+                    self.keys_of.entry(merchant).or_default().push(*hash);
+                }
                 self.put(row);
             }
             (RowKey::CodeText(merchant, _), Row::CodeText(text)) if parse_generated(text).is_some() => {

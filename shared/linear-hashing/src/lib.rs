@@ -13,8 +13,9 @@ use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
 /// Entries of a table on the average of those that were split already; those that were not hold up to twice as many.
-/// Twice this and five standard deviations just fit into 512 buckets.
 const LOAD: usize = 180;
+/// What 256 buckets hold: a table that was just split, and three standard deviations.
+const ROOM: usize = 224;
 /// The lowest bit of the hash that says in which table an entry is. Within its table, the lower bits give its place,
 /// and the highest seven its tag.
 const FIRST_BIT: u32 = 20;
@@ -136,11 +137,12 @@ impl<K: Hash + Eq, V> LinearHashMap<K, V> {
     fn split(&mut self) {
         let new = self.tables.len();
         let old = new - (1 << new.ilog2());
-        let mut table = HashTable::with_capacity(2 * LOAD);
-        for entry in self.tables[old].extract_if(|(key, _)| place(hash_of(key), new + 1) == new) {
-            table.insert_unique(hash_of(&entry.0), entry, |(key, _)| hash_of(key));
+        let full = std::mem::replace(&mut self.tables[old], HashTable::with_capacity(ROOM));
+        self.tables.push(HashTable::with_capacity(ROOM));
+        for entry in full {
+            let hash = hash_of(&entry.0);
+            self.table_mut(hash).insert_unique(hash, entry, |(key, _)| hash_of(key));
         }
-        self.tables.push(table);
     }
 }
 
