@@ -22,6 +22,8 @@ const CONSUMERS: usize = 4;
 const WAIT: Duration = Duration::from_secs(10);
 /// A read ends behind the record that exceeds this, whatever number was asked for.
 const READ_BYTES: usize = 8 << 20;
+/// Records for which a read makes room.
+const AT_ONCE: u64 = 4_096;
 /// Reads of so few records are look-ups.
 const FEW: u64 = 16;
 /// The partition of a consumer that fetches nothing.
@@ -73,7 +75,7 @@ impl Reader {
         loop {
             attempts -= 1;
             let mut cursor = self.cursor(topic, partition, &range)?;
-            let mut found = Vec::new();
+            let mut found = Vec::with_capacity((range.end - range.start).min(AT_ONCE) as usize);
             let outcome = cursor.collect(&self.layout, range.clone(), &mut found);
             match outcome {
                 Ok(()) => {

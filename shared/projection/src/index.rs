@@ -4,6 +4,7 @@ use coupon::event::Pseudonym;
 use coupon::id::MerchantId;
 use coupon::state::{Key, Row};
 use linear_hashing::LinearHashMap;
+use smallvec::SmallVec;
 
 /// What a list is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,14 +40,15 @@ pub enum List {
 /// All lists; each holds numbers in the order in which they came.
 #[derive(Debug, Default)]
 pub struct Index {
-    lists: LinearHashMap<(MerchantId, List), Vec<u64>>,
+    /// Most users have one coupon or two.
+    lists: LinearHashMap<(MerchantId, List), SmallVec<[u64; 2]>>,
     keys: LinearHashMap<MerchantId, Vec<[u8; 16]>>,
 }
 
 impl Index {
     /// The numbers of a list, oldest first.
     pub fn list(&self, merchant: MerchantId, list: List) -> &[u64] {
-        self.lists.get(&(merchant, list)).map_or(&[], Vec::as_slice)
+        self.lists.get(&(merchant, list)).map_or(&[], SmallVec::as_slice)
     }
 
     /// The hashes of a merchant's key ids, oldest first; those without a merchant under the platform.

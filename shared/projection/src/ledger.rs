@@ -118,6 +118,11 @@ impl Ledger {
         self.shards.iter().map(ShardState::len).sum()
     }
 
+    /// The rows that changed and were not written behind yet.
+    pub fn dirty(&self) -> usize {
+        self.shards.iter().map(ShardState::dirty).sum()
+    }
+
     /// Nothing was ever folded.
     pub fn is_empty(&self) -> bool {
         self.shards.iter().all(ShardState::is_empty)

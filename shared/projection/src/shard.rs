@@ -185,6 +185,11 @@ impl ShardState {
         &mut self.positions
     }
 
+    /// How many rows changed since they were last taken.
+    pub fn dirty(&self) -> usize {
+        self.dirty.len()
+    }
+
     /// Rows changed since this was last called: each key once, with its last row.
     pub fn take_dirty(&mut self) -> Dirty {
         std::mem::take(&mut self.dirty)

@@ -93,26 +93,29 @@ slots! {
     26 "user_redemptions_24h"   User   Redemptions DAY;
 }
 
-/// Counts in tiles of one width, oldest first, as far back as a window reaches from the newest.
+/// Counts in tiles of one width, oldest first, as far back as a window reaches from the newest. Tiles are numbered from
+/// 1970 on; there are millions of them in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Tiles(Vec<(i64, u32)>);
+struct Tiles(Vec<(u32, u32)>);
 
 impl Tiles {
-    fn add(&mut self, tile: i64, keep: i64) {
+    fn add(&mut self, tile: u32, keep: u32) {
         let newest = self.0.last().map_or(tile, |(last, _)| (*last).max(tile));
+        let oldest = (newest + 1).saturating_sub(keep);
         // What is older than every window may as well never have been.
-        if tile > newest - keep {
+        if tile >= oldest {
             match self.0.binary_search_by_key(&tile, |(at, _)| *at) {
                 Ok(i) => self.0[i].1 = self.0[i].1.saturating_add(1),
                 Err(i) => self.0.insert(i, (tile, 1)),
             }
         }
-        let first = self.0.partition_point(|(at, _)| *at <= newest - keep);
+        let first = self.0.partition_point(|(at, _)| *at < oldest);
         self.0.drain(..first);
     }
 
     fn sum(&self, after: i64, until: i64) -> i64 {
-        self.0.iter().filter(|(at, _)| *at > after && *at <= until).map(|(_, n)| i64::from(*n)).sum()
+        let within = |at: u32| i64::from(at) > after && i64::from(at) <= until;
+        self.0.iter().filter(|(at, _)| within(*at)).map(|(_, n)| i64::from(*n)).sum()
     }
 }
 
@@ -126,10 +129,10 @@ struct Windows {
 
 impl Windows {
     fn add(&mut self, time_ms: i64) {
-        let second = time_ms.div_euclid(1000);
+        let second = u32::try_from(time_ms.max(0) / 1000).unwrap_or(u32::MAX - 1);
         self.seconds.add(second, 60);
-        self.minutes.add(second.div_euclid(60), 60);
-        self.hours.add(second.div_euclid(3600), 24);
+        self.minutes.add(second / 60, 60);
+        self.hours.add(second / 3600, 24);
     }
 
     /// Tiles that overlap `(at - window, at]` by their beginning: exact to a sixtieth of the window or better.
@@ -145,12 +148,12 @@ impl Windows {
     }
 }
 
-/// All that is counted of one subject.
+/// All that is counted of one subject; of most subjects it is one thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubjectCounts {
-    claims: Windows,
-    redemptions: Windows,
-    refused: Windows,
+    claims: Option<Box<Windows>>,
+    redemptions: Option<Box<Windows>>,
+    refused: Option<Box<Windows>>,
     /// The last event, milliseconds.
     pub last_ms: i64,
 }
@@ -158,11 +161,12 @@ pub struct SubjectCounts {
 impl SubjectCounts {
     /// Counts one event.
     pub fn add(&mut self, counted: Counted, time_ms: i64) {
-        match counted {
-            Counted::Claims => self.claims.add(time_ms),
-            Counted::Redemptions => self.redemptions.add(time_ms),
-            Counted::Refused => self.refused.add(time_ms),
-        }
+        let windows = match counted {
+            Counted::Claims => &mut self.claims,
+            Counted::Redemptions => &mut self.redemptions,
+            Counted::Refused => &mut self.refused,
+        };
+        windows.get_or_insert_default().add(time_ms);
         self.last_ms = self.last_ms.max(time_ms);
     }
 
@@ -173,7 +177,7 @@ impl SubjectCounts {
             Counted::Redemptions => &self.redemptions,
             Counted::Refused => &self.refused,
         };
-        windows.count(slot.window_seconds, at_ms)
+        windows.as_ref().map_or(0, |windows| windows.count(slot.window_seconds, at_ms))
     }
 }
 

@@ -18,8 +18,8 @@ use crate::handle::LedgerHandle;
 use crate::ledger::{Ledger, Watcher};
 use crate::snapshot::{Snapshots, Snapshotter};
 
-/// How often what was folded is written behind while a long log is folded and nobody is served yet.
-const FLUSH_AT_START: Duration = Duration::from_secs(20);
+/// While a long log is folded and nobody is served yet, so many changed rows are gathered before they are written behind.
+const FLUSH_AT_START: usize = 200_000;
 /// Records folded in one go while nobody is served yet.
 const FOLD_AT_START: usize = 4_096;
 /// How often a long start says how far it is.
@@ -271,7 +271,9 @@ impl Owner {
                         }
                     };
                     self.forward();
-                    self.flush(FLUSH_AT_START);
+                    if self.engine.ledger.dirty() >= FLUSH_AT_START {
+                        self.flush(Duration::ZERO);
+                    }
                     self.look_after();
                     self.tell_progress(begun, &mut said)?;
                     if folded == 0 {
