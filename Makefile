@@ -43,8 +43,8 @@ test: ## all tests (needs Java, Maven, nginx: deploy/setup.sh); ends with how ma
 	  /^test result:/ { passed += $$4; failed += $$6; skipped += $$8 } \
 	  END { printf "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped }'
 
-faults: ## brokers and services killed, stopped and cut off under load, three brokers; takes about ten minutes
-	@deploy/setup.sh
+faults: ## brokers and services killed, stopped and cut off under load, three brokers; takes about fifteen minutes
+	@deploy/setup.sh faults
 	$(CARGO) test --workspace --no-run
 	$(CARGO) test --workspace --test faults -- --test-threads 1 --nocapture
 

@@ -14,7 +14,7 @@ use coupon::record::{Cancel, Entity, Entry, Fence, Fences, Guard, GuardKind, Ori
 use coupon::rejection::Refusal;
 use coupon::state::{Done, RequestOutcome, live_request};
 use coupon::terms::Millis;
-use event_log::envelope::{Header, Realm};
+use event_log::envelope::{Damage, Header, Realm};
 use event_log::{Offset, Stored, Topic};
 use rustc_hash::FxHashMap;
 
@@ -533,12 +533,7 @@ impl Engine {
 
     /// Folds what the log holds next; gives the answers that were waiting for it.
     pub fn stored(&mut self, stored: &Stored, wall: Millis) {
-        self.wall = wall;
         let partition = stored.partition as usize;
-        if stored.offset != self.follow[partition].next {
-            let reason = format!("expected offset {}, read {}", self.follow[partition].next, stored.offset);
-            return self.stop(partition, reason);
-        }
         let own = self.order[partition]
             .front()
             .copied()
@@ -547,15 +542,22 @@ impl Engine {
             Some(number) => {
                 self.order[partition].pop_front();
                 let pending = &self.pending[&number];
-                Ok((header_of(pending.shard), Some(pending.entry.clone()), None))
+                Ok(Opened { header: header_of(pending.shard), entry: Some(pending.entry.clone()), control: None })
             }
-            None => codec::decode(&stored.bytes).map(|(header, decoded)| match decoded {
-                Decoded::Entry(entry) => (header, Some(Arc::new(*entry)), None),
-                Decoded::Control(control) => (header, None, Some(control)),
-                Decoded::Foreign => (header, None, None),
-            }),
+            None => Opened::new(&stored.bytes),
         };
-        let (header, entry, control) = match read {
+        self.opened(stored, read, wall);
+    }
+
+    /// The same of a record that was opened elsewhere.
+    pub fn opened(&mut self, stored: &Stored, read: Result<Opened, Damage>, wall: Millis) {
+        self.wall = wall;
+        let partition = stored.partition as usize;
+        if stored.offset != self.follow[partition].next {
+            let reason = format!("expected offset {}, read {}", self.follow[partition].next, stored.offset);
+            return self.stop(partition, reason);
+        }
+        let Opened { header, entry, control } = match read {
             Ok(read) => read,
             Err(damage) => return self.stop(partition, format!("offset {}: {damage}", stored.offset)),
         };
@@ -582,6 +584,25 @@ impl Engine {
             self.tell_hash(at);
         }
         self.settle(shard, number.map(|origin| origin.number), at, outcome, wall);
+    }
+}
+
+/// A record, taken out of its bytes.
+pub struct Opened {
+    header: Header,
+    entry: Option<Arc<Entry>>,
+    control: Option<Control>,
+}
+
+impl Opened {
+    /// Out of these bytes.
+    pub fn new(bytes: &[u8]) -> Result<Self, Damage> {
+        let (header, decoded) = codec::decode(bytes)?;
+        Ok(match decoded {
+            Decoded::Entry(entry) => Self { header, entry: Some(Arc::new(*entry)), control: None },
+            Decoded::Control(control) => Self { header, entry: None, control: Some(control) },
+            Decoded::Foreign => Self { header, entry: None, control: None },
+        })
     }
 }
 

@@ -16,6 +16,7 @@ use crate::engine::{Answer, Difference, Engine, Follow, Submission};
 use crate::feed::{Feed, Folded};
 use crate::ledger::Ledger;
 
+mod ahead;
 mod start;
 mod verify;
 

@@ -21,7 +21,7 @@ use crate::snapshot::{Snapshots, Snapshotter};
 /// While a long log is folded and nobody is served yet, so many changed rows are gathered before they are written behind.
 const FLUSH_AT_START: usize = 200_000;
 /// Records folded in one go while nobody is served yet.
-const FOLD_AT_START: usize = 4_096;
+pub(super) const FOLD_AT_START: usize = 4_096;
 /// How often a long start says how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 /// How often reading is tried again before a start is given up.
@@ -254,6 +254,7 @@ impl Owner {
         let mut patience = UNREADABLE_ATTEMPTS;
         let mut said = Instant::now();
         let begun = said;
+        self.fold_ahead(|owner| owner.folded_some(begun, &mut said))?;
         loop {
             self.moved.store(false, Ordering::Release);
             for partition in 0..self.engine.follow().len() {
@@ -270,12 +271,7 @@ impl Owner {
                             break;
                         }
                     };
-                    self.forward();
-                    if self.engine.ledger.dirty() >= FLUSH_AT_START {
-                        self.flush(Duration::ZERO);
-                    }
-                    self.look_after();
-                    self.tell_progress(begun, &mut said)?;
+                    self.folded_some(begun, &mut said)?;
                     if folded == 0 {
                         break;
                     }
@@ -285,6 +281,15 @@ impl Owner {
                 return Ok(());
             }
         }
+    }
+
+    fn folded_some(&mut self, begun: Instant, said: &mut Instant) -> Result<(), ReadError> {
+        self.forward();
+        if self.engine.ledger.dirty() >= FLUSH_AT_START {
+            self.flush(Duration::ZERO);
+        }
+        self.look_after();
+        self.tell_progress(begun, said)
     }
 
     fn tell_progress(&self, begun: Instant, said: &mut Instant) -> Result<(), ReadError> {
