@@ -159,13 +159,6 @@ async fn connection(load: Rc<Load>, next: Rc<Cell<u64>>, begun: Instant) -> Resu
         }
         if (from..until).contains(&answered) && status == load.what.status() {
             seen.measured += 1;
-            if (answered - sent).as_millis() > 25 {
-                eprintln!(
-                    "SLOW {} {}",
-                    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis(),
-                    (answered - sent).as_millis()
-                );
-            }
             seen.times.saturating_record(u64::try_from((answered - sent).as_micros()).unwrap_or(u64::MAX));
         }
         if answered >= until {

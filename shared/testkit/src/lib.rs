@@ -1,5 +1,8 @@
 //! What tests over HTTP have in common: callers, a merchant with a stock, many at once.
 
+pub mod command;
+pub mod races;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;

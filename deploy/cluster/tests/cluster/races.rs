@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use cluster::{Cluster, Service};
 use serde_json::json;
+use testkit::races::stack_against_its_members;
 use testkit::{Caller, at_once, by_status, claim, merchant, redemption, runtime, stock};
 
 use crate::support::{addresses, sound_audit, up};
@@ -32,7 +33,7 @@ fn the_races_hold_across_instances() {
         let both = both(&cluster).await;
         one_code_has_one_winner(&both).await;
         a_hot_stock_is_exact(&both).await;
-        a_stack_is_all_or_nothing(&both).await;
+        stack_against_its_members(&both.issuers, &both.redeemers).await;
         one_key_has_one_effect(&both).await;
         what_is_refused_stays_refused(&both).await;
     });
@@ -74,31 +75,6 @@ async fn a_hot_stock_is_exact(both: &Both) {
     })
     .await;
     assert_eq!(by_status(&replies), HashMap::from([(201, 1), (409, 63)]));
-}
-
-async fn a_stack_is_all_or_nothing(both: &Both) {
-    let stock = stock(&both.issuers[1], json!({"stacking": {"max_per_order": 30}})).await;
-    for round in 0..5 {
-        let mut codes = Vec::new();
-        for n in 0..30 {
-            codes.push(claim(&both.issuers[n % 2], &stock, &format!("u{round}-{n}")).await["code"].clone());
-        }
-        let order = json!({"id": format!("stack-{round}"), "amount": 100_000, "currency": "CNY"});
-        let coupons: Vec<_> = codes.iter().map(|code| json!({"code": code})).collect();
-        let stack = json!({"coupons": coupons, "order": order});
-        let replies = at_once(4, |i| {
-            let (caller, code, stack) = (both.redeemers[i % 2].clone(), codes[i * 7].clone(), stack.clone());
-            async move {
-                if i == 1 {
-                    return (true, caller.post("/v1/redemptions", stack).await);
-                }
-                (false, caller.post("/v1/redemptions", redemption(&code, &format!("single-{round}-{i}"))).await)
-            }
-        })
-        .await;
-        let won = |stacked: bool| replies.iter().filter(|(s, r)| *s == stacked && r.status.as_u16() == 201).count();
-        assert!((won(true) == 1 && won(false) == 0) || (won(true) == 0 && won(false) == 3), "all or nothing");
-    }
 }
 
 async fn one_key_has_one_effect(both: &Both) {

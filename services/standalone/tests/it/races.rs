@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::support::{Server, at_once, by_status, claim, merchant, redemption, runtime, stock, tool};
 use serde_json::json;
+use testkit::races::stack_against_its_members;
 
 /// Coupons that are fought for.
 const CODES: u64 = 1_000;
@@ -68,28 +69,8 @@ fn a_stack_is_all_or_nothing_against_its_members() {
     let server = Server::start(folder.path(), &[]);
     runtime().block_on(async {
         let (_, caller) = merchant(&server.address, folder.path()).await;
-        let stock = stock(&caller, json!({"stacking": {"max_per_order": 30}})).await;
-        for round in 0..5 {
-            let mut codes = Vec::new();
-            for n in 0..30 {
-                codes.push(claim(&caller, &stock, &format!("u{round}-{n}")).await["code"].clone());
-            }
-            let order = json!({"id": format!("stack-{round}"), "amount": 100_000, "currency": "CNY"});
-            let coupons: Vec<_> = codes.iter().map(|code| json!({"code": code})).collect();
-            let stack = json!({"coupons": coupons, "order": order});
-            let replies = at_once(4, |i| {
-                let (caller, code, stack) = (caller.clone(), codes[i * 7].clone(), stack.clone());
-                async move {
-                    if i == 1 {
-                        return (true, caller.post("/v1/redemptions", stack).await);
-                    }
-                    (false, caller.post("/v1/redemptions", redemption(&code, &format!("single-{round}-{i}"))).await)
-                }
-            })
-            .await;
-            let won = |stacked: bool| replies.iter().filter(|(s, r)| *s == stacked && r.status.as_u16() == 201).count();
-            assert!((won(true) == 1 && won(false) == 0) || (won(true) == 0 && won(false) == 3), "all or nothing");
-        }
+        let callers = [caller];
+        stack_against_its_members(&callers, &callers).await;
     });
     assert_eq!(server.terminate(), Some(0));
 }
