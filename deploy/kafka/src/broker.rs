@@ -79,7 +79,7 @@ impl Kafka {
         fs::create_dir_all(&folder)?;
         let ports = match known_ports(&folder)? {
             Some(ports) => ports,
-            None => Layout::new(count)?.prepare(&folder, &jars)?,
+            None => Layout::of(&free_ports(3 * count)?).prepare(&folder, &jars)?,
         };
         Self { folder, jars, life, brokers: Broker::all(&ports), proxies: None }.launched()
     }
@@ -90,8 +90,11 @@ impl Kafka {
         let jars = jars()?;
         let folder = std::path::absolute(folder)?;
         fs::create_dir_all(&folder)?;
-        let mut layout = Layout::new(count)?;
-        let proxies = Proxies::start(&folder, &layout.clients)?;
+        // Drawn together, so that they differ.
+        let ports = free_ports(4 * count + 1)?;
+        let (brokers, proxies) = ports.split_at(3 * count);
+        let mut layout = Layout::of(brokers);
+        let proxies = Proxies::start(&folder, &layout.clients, proxies)?;
         proxies.ports().clone_into(&mut layout.advertised);
         let ports = layout.prepare(&folder, &jars)?;
         let brokers = Broker::all(&ports);
@@ -258,10 +261,11 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(count: usize) -> Result<Self, KafkaError> {
-        let ports = free_ports(3 * count)?;
+    /// Three ports for each broker.
+    fn of(ports: &[u16]) -> Self {
+        let count = ports.len() / 3;
         let of = |n: usize| ports[n * count..(n + 1) * count].to_vec();
-        Ok(Self { clients: of(0), advertised: of(0), between: of(1), controllers: of(2) })
+        Self { clients: of(0), advertised: of(0), between: of(1), controllers: of(2) }
     }
 
     /// Writes the settings of all brokers and formats their storage; gives the ports for clients.

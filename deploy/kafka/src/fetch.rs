@@ -70,12 +70,19 @@ pub(crate) fn toxiproxy() -> Result<PathBuf, FetchError> {
         return Ok(program);
     }
     runs("go", "version", "golang-go")?;
-    fs::create_dir_all(&folder)?;
+    // Whole or not at all, as the jars.
+    let draft = folder.join(format!("draft-{}", std::process::id()));
+    fs::create_dir_all(&draft)?;
     let output = Command::new("go")
         .args(["install", &format!("github.com/Shopify/toxiproxy/v2/cmd/server@v{TOXIPROXY}")])
-        .env("GOBIN", fs::canonicalize(&folder)?)
+        .env("GOBIN", fs::canonicalize(&draft)?)
         .output()?;
-    if output.status.success() { Ok(program) } else { Err(FetchError::Go(said(&output))) }
+    if !output.status.success() {
+        return Err(FetchError::Go(said(&output)));
+    }
+    fs::rename(draft.join("server"), &program)?;
+    fs::remove_dir_all(&draft)?;
+    Ok(program)
 }
 
 fn said(output: &Output) -> String {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::broker::KafkaError;
 use crate::fetch::toxiproxy;
-use crate::process::{Guard, free_ports, guarded};
+use crate::process::{Guard, guarded};
 
 /// How long the proxy may take to take orders.
 const START: Duration = Duration::from_secs(10);
@@ -34,9 +34,8 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    /// Starts a proxy before each of these ports.
-    pub(crate) fn start(folder: &Path, brokers: &[u16]) -> Result<Self, KafkaError> {
-        let ports = free_ports(brokers.len() + 1)?;
+    /// Starts a proxy before each of these ports. It takes as many ports, and one more to be told what to do.
+    pub(crate) fn start(folder: &Path, brokers: &[u16], ports: &[u16]) -> Result<Self, KafkaError> {
         let (ports, api) = (ports[1..].to_vec(), ports[0]);
         let mut command = Command::new(toxiproxy()?);
         command.args(["-host", "127.0.0.1", "-port", &api.to_string()]);

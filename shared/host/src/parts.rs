@@ -24,7 +24,7 @@ pub const LEDGER_FOLDER: &str = "ledger";
 pub const RISK_FOLDER: &str = "risk.sled";
 
 /// Batches of folded records that may wait for the counts.
-const FEED_CAPACITY: usize = 8;
+const FEED_CAPACITY: usize = 4;
 
 /// Everything behind the HTTP of a process.
 #[derive(Clone)]
@@ -71,6 +71,10 @@ pub fn start(
     let risk = Arc::new(InlineRisk::new(&config.limits));
     let folder = data_dir.join(LEDGER_FOLDER);
     let every = config.storage.snapshot_every_seconds;
+    // Written by a thread that gives way to all others.
+    let snapshots = duties.shares.then(|| storage.another()).transpose()?;
+    let snapshots =
+        snapshots.map(|storage| Snapshots { storage: Arc::new(storage), every: Duration::from_secs(every) });
     let begun = if duties.shares { snapshot::fetch(&storage, &folder)? } else { None };
     let counts = begun.and_then(|(_, counts)| counts);
     let opened = Scorer::open(&data_dir.join(RISK_FOLDER), log.partitions(Topic::Signals), counts.as_deref())?;
@@ -82,7 +86,7 @@ pub fn start(
     let watched = directory.clone();
     let ledger = owner::start(owner::Start {
         folder: Some(folder),
-        snapshots: duties.shares.then(|| Snapshots { storage: storage.clone(), every: Duration::from_secs(every) }),
+        snapshots,
         watcher: Some(Box::new(move |key, row| watched.changed(key, row))),
         feed: Some((feed, positions)),
         leads: duties.leads,

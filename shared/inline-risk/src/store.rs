@@ -173,6 +173,12 @@ impl Store {
     /// Writes what holds anew, behind everything that is there, and takes the rest away. Takes a few dozen bytes of memory
     /// for each subject.
     fn compact(&mut self) -> Result<(), StoreError> {
+        let before = self.meta.clone();
+        self.write_anew().inspect_err(|_| self.meta = before)?;
+        self.remove_strays()
+    }
+
+    fn write_anew(&mut self) -> Result<(), StoreError> {
         let old = self.meta.pages;
         let mut last: FxHashMap<u128, u64> = FxHashMap::default();
         for number in old.0..old.1 {
@@ -202,8 +208,7 @@ impl Store {
             self.put(&mut batch, page);
         }
         self.meta.base_bytes = self.meta.bytes;
-        self.commit(batch)?;
-        self.remove_strays()
+        self.commit(batch)
     }
 
     /// Takes away pages that do not count.
@@ -240,7 +245,7 @@ impl Store {
             put(&page)?;
         }
         put(&[])?;
-        put(&encode(&self.meta.positions))?;
+        put(&sealed(&encode(&(&self.meta.positions, self.meta.pages.1 - self.meta.pages.0))))?;
         Ok(out.flush()?)
     }
 
@@ -256,7 +261,7 @@ impl Store {
         };
         let empty = self.meta.clone();
         let mut counts = Counts::default();
-        let mut read = || -> Result<Positions, StoreError> {
+        let mut read = || -> Result<(), StoreError> {
             loop {
                 let page = take()?;
                 if page.is_empty() {
@@ -267,22 +272,19 @@ impl Store {
                 self.put(&mut batch, page);
                 self.database.apply_batch(batch)?;
             }
-            let positions: Positions = decode(&take()?)?;
-            if positions.fit(partitions) { Ok(positions) } else { Err(StoreError("of another layout".to_owned())) }
+            let (positions, pages): (Positions, u64) = decode(unsealed(&take()?)?)?;
+            if !positions.fit(partitions) || pages != self.meta.pages.1 {
+                return Err(StoreError("it is of another layout of the log, or pages are missing".to_owned()));
+            }
+            self.meta = Meta { positions, base_bytes: self.meta.bytes, ..self.meta.clone() };
+            self.commit(sled::Batch::default())
         };
-        match read() {
-            Ok(positions) => {
-                self.meta.base_bytes = self.meta.bytes;
-                self.meta.positions = positions;
-                self.commit(sled::Batch::default())?;
-                Ok(counts)
-            }
-            Err(error) => {
-                self.meta = empty;
-                self.remove_strays()?;
-                Err(error)
-            }
+        if let Err(error) = read() {
+            self.meta = empty;
+            self.remove_strays()?;
+            return Err(error);
         }
+        Ok(counts)
     }
 }
 
@@ -313,16 +315,24 @@ impl Pages {
     }
 }
 
-/// The rows of a page that is as it was written.
+/// Bytes with their checksum before them.
+fn sealed(bytes: &[u8]) -> Vec<u8> {
+    [&xxh3_64(bytes).to_le_bytes()[..], bytes].concat()
+}
+
+/// The bytes behind a checksum, if they are as they were written.
+fn unsealed(bytes: &[u8]) -> Result<&[u8], StoreError> {
+    let parts = bytes.split_first_chunk::<PAGE_HEADER>();
+    let sound = parts.filter(|(checksum, rest)| xxh3_64(rest).to_le_bytes() == **checksum);
+    sound.map(|(_, rest)| rest).ok_or_else(|| StoreError("a page is damaged".to_owned()))
+}
+
 fn open_page(page: &[u8]) -> Result<Rows, StoreError> {
-    let damaged = || StoreError("a page is damaged".to_owned());
-    let (checksum, mut left) = page.split_first_chunk::<PAGE_HEADER>().ok_or_else(damaged)?;
-    if xxh3_64(left).to_le_bytes() != *checksum {
-        return Err(damaged());
-    }
+    let mut left = unsealed(page)?;
+    let damaged = |_| StoreError("a page does not decode".to_owned());
     let mut rows = Rows::new();
     while !left.is_empty() {
-        let (row, length) = bincode::serde::decode_from_slice(left, FORMAT).map_err(|_| damaged())?;
+        let (row, length) = bincode::serde::decode_from_slice(left, FORMAT).map_err(damaged)?;
         rows.push(row);
         left = &left[length..];
     }

@@ -29,7 +29,9 @@ pub(crate) fn start(mut store: Store) -> std::io::Result<Sender<Changes>> {
 fn run(store: &mut Store, changes: &Receiver<Changes>) {
     for Changes { rows, positions, then } in changes {
         if let Err(error) = store.write(&rows, positions) {
+            // Who waits is told by the end of this: what lies here stays as it was.
             tracing::error!(%error, "risk projection cannot be written");
+            return;
         }
         match then {
             // Who waited may have gone away.

@@ -26,11 +26,13 @@ pub use start::{EXIT_CODE, Progress, Start, StartError, start};
 pub const MAX_WAITING: usize = 20_000;
 /// How often what changed is written behind. Gathering it takes a moment in which nothing is answered, so: little at once.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
+/// The same while no row changes.
+const FLUSH_AT_REST: Duration = Duration::from_secs(10);
 /// Records folded in one go before others get their turn.
 const FOLD_AT_ONCE: usize = 1_024;
 
 /// Records that may wait for a follower that is busy; with more, the owner waits for it.
-const MAX_UNSENT: usize = 65_536;
+const MAX_UNSENT: usize = 8_192;
 
 /// A batch that is under way for so long means that the log is away.
 const AWAY_AFTER: Duration = Duration::from_secs(3);
@@ -300,11 +302,18 @@ impl Owner {
     }
 
     fn flush(&mut self, every: Duration) {
-        let due = self.last_flush.elapsed() >= every && self.flusher_idle.load(Ordering::Acquire);
+        let since = self.last_flush.elapsed();
+        let due = since >= every && (since >= FLUSH_AT_REST || self.engine.ledger.dirty() > 0);
+        let due = due && self.flusher_idle.load(Ordering::Acquire);
         if due && self.flusher.is_some() {
+            // The follower has everything before the image that is written after it has said so. One that is busy is not
+            // waited for: answers would.
+            self.forward();
+            if !self.unsent.is_empty() {
+                return;
+            }
             self.flusher_idle.store(false, Ordering::Release);
             self.last_flush = Instant::now();
-            self.forward_all();
             let reached = reached(&self.engine);
             let image = disk::image(&mut self.engine.ledger, reached, &mut self.flushed);
             if let Some(flusher) = &self.flusher {

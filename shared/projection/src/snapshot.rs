@@ -73,7 +73,9 @@ impl Snapshotter {
         let begun = Instant::now();
         disk.compact()?;
         let name = format!("{records:016}-{:016x}", rand::random::<u64>());
-        if let Some(counts) = feed.and_then(export) {
+        if let Some(feed) = feed {
+            // Without the counts, who begins there would have to fold everything for them.
+            let Some(counts) = export(feed) else { return Ok(false) };
             storage.put_file(&format!("{FOLDER}/risk-{name}"), &counts)?;
         }
         // Last: whoever finds it finds all of it.

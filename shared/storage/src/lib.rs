@@ -74,12 +74,16 @@ impl Drops {
     }
 }
 
+fn runtime() -> std::io::Result<Drops> {
+    let threads = Builder::new_multi_thread().worker_threads(1).thread_name("storage").enable_all().build()?;
+    Ok(Drops(Some(threads)))
+}
+
 impl Storage {
     /// Opens `file:///...` (the folder is made where there is none) or, in builds with S3, `s3://...`, which takes its
     /// credentials from the environment as the AWS tools do.
     pub fn open(url: &str) -> Result<Self, StorageError> {
-        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("storage").enable_all().build()?;
-        let runtime = Drops(Some(runtime));
+        let runtime = runtime()?;
         let wrong = || StorageError::Url(url.to_owned());
         let parsed = Url::parse(url).map_err(|_| wrong())?;
         if parsed.scheme() == "file" {
@@ -91,6 +95,11 @@ impl Storage {
         let variables = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
         let (store, root) = object_store::parse_url_opts(&parsed, variables).map_err(|_| wrong())?;
         Ok(Self { store: Arc::from(store), root, runtime })
+    }
+
+    /// The same store with threads of its own: they have the priority of the thread that needs them first.
+    pub fn another(&self) -> Result<Self, StorageError> {
+        Ok(Self { store: self.store.clone(), root: self.root.clone(), runtime: runtime()? })
     }
 
     fn path(&self, name: &str) -> Path {

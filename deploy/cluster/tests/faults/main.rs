@@ -92,12 +92,12 @@ impl Scene {
 }
 
 /// Runs load, lets the fault happen and end, and looks at everything afterwards.
-fn under_load(name: &str, fault: impl FnOnce(&mut Scene)) {
-    under_load_of(name, |_| {}, fault);
+fn under_load(name: &str, fault: impl FnOnce(&mut Scene)) -> Vec<Done> {
+    under_load_of(name, |_| {}, fault)
 }
 
 /// The same on a cluster of another plan.
-fn under_load_of(name: &str, change: impl FnOnce(&mut Plan), fault: impl FnOnce(&mut Scene)) {
+fn under_load_of(name: &str, change: impl FnOnce(&mut Plan), fault: impl FnOnce(&mut Scene)) -> Vec<Done> {
     let mut scene = Scene::new(change);
     let load = scene.runtime.block_on(async {
         let mut codes = Vec::new();
@@ -115,6 +115,7 @@ fn under_load_of(name: &str, change: impl FnOnce(&mut Plan), fault: impl FnOnce(
     let done = scene.runtime.block_on(load.end());
     report(name, &scene, &done, begun, ended);
     check(&scene, &done, ended);
+    done
 }
 
 fn report(name: &str, scene: &Scene, done: &[Done], begun: Duration, ended: Duration) {
@@ -236,11 +237,13 @@ async fn greedy(caller: &Caller, stock: &str, device: &str) -> u64 {
 
 #[test]
 fn answers_are_lost() {
-    under_load("every third answer is lost after its append, for 15 s", |scene| {
+    let done = under_load("every third answer is lost after its append, for 15 s", |scene| {
         scene.losing.store(true, Ordering::Relaxed);
         std::thread::sleep(Duration::from_secs(15));
         scene.losing.store(false, Ordering::Relaxed);
     });
+    let lost = done.iter().filter(|one| one.refused.iter().any(|code| code == "connection")).count();
+    assert!(lost > 1_000, "{lost} answers were lost");
 }
 
 /// All connections of clients are disturbed for 15 s.

@@ -224,8 +224,12 @@ fn start_flusher(
         for (image, done) in inbox {
             if let Some(feed) = &feed {
                 let (sender, receiver) = crossbeam_channel::bounded(1);
-                if feed.send(Feed::Barrier(sender)).is_ok() {
-                    let _ = receiver.recv();
+                if feed.send(Feed::Barrier(sender)).is_ok() && receiver.recv().is_err() {
+                    // Later images rest on this one, so that none can be written any more; the next start folds the log
+                    // from the last that was.
+                    tracing::error!("the follower of the projection writes no more, and so does the projection");
+                    idle.store(true, Ordering::Release);
+                    return;
                 }
             }
             let written = disk.write(&image).and_then(|()| if disk.is_wasteful() { disk.compact() } else { Ok(()) });
@@ -287,6 +291,10 @@ impl Owner {
         self.forward();
         if self.engine.ledger.dirty() >= FLUSH_AT_START {
             self.flush(Duration::ZERO);
+        }
+        // What is written behind gets the processor when others leave it.
+        while self.engine.ledger.dirty() >= 4 * FLUSH_AT_START && !self.flusher_idle.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(1));
         }
         self.look_after();
         self.tell_progress(begun, said)

@@ -47,7 +47,7 @@ impl Owner {
             }
             verifying.store(false, Ordering::Release);
         };
-        if let Err(error) = crate::background::spawn("ledger-verify", body) {
+        if let Err(error) = std::thread::Builder::new().name("ledger-verify".into()).spawn(body) {
             tracing::error!(%error, "no thread to ask the log with");
         }
     }
