@@ -24,7 +24,8 @@ pub enum Feed {
     /// The next records, each the next of its shard.
     Records(Vec<Folded>),
     /// Everything before this is about to be forgotten by the ledger's own projection: a follower makes its own
-    /// copy durable, then answers. So a follower is never behind the projection that feeds it after a restart.
+    /// copy durable, then answers. So a follower is never behind the projection that feeds it after a restart. One that
+    /// cannot drops the question, and no image is written any more.
     Barrier(Sender<()>),
     /// A file with all that the follower has counted is wanted, for a snapshot; `None` when there can be none.
     Export(Sender<Option<PathBuf>>),
