@@ -86,3 +86,8 @@ impl Failure {
         move |source| Self::Io { what, source }
     }
 }
+
+/// An answer that is not what the contract says; of the detail as much as helps.
+pub(crate) fn unexpected(what: &str, detail: &str) -> Failure {
+    Failure::Unexpected { what: what.to_owned(), detail: detail.chars().take(200).collect() }
+}

@@ -1,15 +1,19 @@
-//! The `loadtest` command. Exit codes: 0 when every invariant holds, 1 when one is broken or the run could not be
-//! finished, 2 when it was asked for something that cannot be done.
+//! The `loadtest` command. Exit codes: 0 when everything holds, 1 when something does not or the run could not be
+//! finished, 2 when it was asked for something that cannot be done, 3 when the generator was itself the bottleneck.
+
+mod run_command;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use loadtest::{Failure, Result, bench, replay};
+use loadtest::{Failure, Result, bench, replay, versus};
 use serde::Serialize;
 
-/// Real traffic and plain figures for a Counterfoil server on this machine.
+/// Load tests with a verdict, real traffic and plain figures, for a Counterfoil server on this machine.
+///
+/// Exit codes: 0 PASS, 1 FAIL, 2 usage, 3 INVALID (the generator could not keep its schedule).
 #[derive(Parser)]
 #[command(version, about, long_about = None)]
 struct Arguments {
@@ -19,10 +23,30 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Send a workload by its schedule, hold it against its thresholds, and audit what the server says afterwards
+    Run(run_command::RunArguments),
+    /// The workloads that ship with this tool; with a name, that one's file, to change and run
+    Profiles {
+        /// Which
+        name: Option<String>,
+    },
+    /// Two results of `run --json` side by side
+    Compare {
+        /// The first
+        #[arg(value_name = "A")]
+        before: PathBuf,
+        /// The second
+        #[arg(value_name = "B")]
+        after: PathBuf,
+    },
     /// Send a file of real claims, let two checkouts fight over every third coupon, and judge what came of it
     Replay(ReplayArguments),
     /// Measure redemptions, claims and validations per second, bytes of log per redemption, and the rebuild
     Bench(BenchArguments),
+    /// Measure the product beside what one would build without it, and beside the machine's ceilings
+    Versus(VersusArguments),
+    /// Measure what more coupons cost: memory, log, latency, the next start, the rebuild
+    Growth(GrowthArguments),
 }
 
 #[derive(Args)]
@@ -105,14 +129,66 @@ struct BenchArguments {
     json: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct VersusArguments {
+    /// Each contender is measured so often
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    rounds: usize,
+    /// Length of each measurement, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    seconds: u64,
+    /// Before each measurement, not counted, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    warm_up: u64,
+    /// Connections, each with one request in flight
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    connections: usize,
+    /// The product [default: the counterfoil beside this executable]
+    #[arg(long, value_name = "PATH")]
+    server_binary: Option<PathBuf>,
+    /// The peers [default: the peers beside this executable]
+    #[arg(long, value_name = "PATH")]
+    peers_binary: Option<PathBuf>,
+    /// Write the page here, in Markdown
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
+    /// How the page says that it was made
+    #[arg(long, value_name = "TEXT", default_value = "loadtest versus")]
+    made_by: String,
+    /// Write the result here as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct GrowthArguments {
+    /// Claimed coupons; may be given more than once, each with a fresh server
+    #[arg(long, value_name = "N", default_values_t = [10_000, 1_000_000, 10_000_000])]
+    coupons: Vec<u64>,
+    /// How long redemptions are sent, seconds, 1 to 8
+    #[arg(long, value_name = "SECONDS", default_value_t = 8)]
+    seconds: u64,
+    /// The server to start [default: the counterfoil beside this executable]
+    #[arg(long, value_name = "PATH")]
+    server_binary: Option<PathBuf>,
+    /// Write the result here as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
+    let holds = |done: Result<bool>| done.map(|holds| u8::from(!holds));
     let done = match Arguments::parse().command {
-        Command::Replay(arguments) => replay(arguments),
-        Command::Bench(arguments) => bench(arguments),
+        Command::Run(arguments) => run_command::run(&arguments),
+        Command::Profiles { name } => run_command::profiles(name.as_deref()),
+        Command::Compare { before, after } => run_command::compare(&before, &after),
+        Command::Replay(arguments) => holds(replay(arguments)),
+        Command::Bench(arguments) => holds(bench(arguments)),
+        Command::Versus(arguments) => versus(arguments).map(|()| 0),
+        Command::Growth(arguments) => holds(growth(arguments)),
     };
     match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+        Ok(code) => ExitCode::from(code),
         Err(failure) => {
             eprintln!("loadtest: {failure}");
             ExitCode::from(if matches!(failure, Failure::Usage(_)) { 2 } else { 1 })
@@ -162,6 +238,35 @@ fn bench(arguments: BenchArguments) -> Result<bool> {
     let report = runtime()?.block_on(bench::run(options))?;
     result(&report, &report.table(), arguments.json.as_deref())?;
     Ok(report.holds())
+}
+
+fn versus(arguments: VersusArguments) -> Result<()> {
+    let options = versus::Options {
+        server_binary: arguments.server_binary,
+        peers_binary: arguments.peers_binary,
+        rounds: arguments.rounds,
+        duration: Duration::from_secs(arguments.seconds),
+        warm_up: Duration::from_secs(arguments.warm_up),
+        connections: arguments.connections,
+        silent: false,
+    };
+    let report = runtime()?.block_on(versus::run(&options))?;
+    result(&report, &report.table(), arguments.json.as_deref())?;
+    let Some(path) = arguments.page else { return Ok(()) };
+    let page = versus::page(&report, &arguments.made_by);
+    std::fs::write(&path, page).map_err(|source| Failure::File { path, source })
+}
+
+fn growth(arguments: GrowthArguments) -> Result<bool> {
+    let options = bench::GrowthOptions {
+        server_binary: arguments.server_binary,
+        coupons: arguments.coupons,
+        duration: Duration::from_secs(arguments.seconds),
+        silent: false,
+    };
+    let all = runtime()?.block_on(bench::grow(&options))?;
+    result(&all, &bench::growth_table(&all), arguments.json.as_deref())?;
+    Ok(all.iter().all(bench::Growth::holds))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

@@ -25,6 +25,56 @@ const OUTPUT_FILE: &str = "loadtest-server.log";
 pub(crate) struct Place {
     pub(crate) binary: PathBuf,
     pub(crate) data_dir: PathBuf,
+    /// A configuration's file.
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// A server on a temporary folder, which goes with it.
+pub struct OwnServer {
+    server: Server,
+    place: Place,
+    _folder: tempfile::TempDir,
+}
+
+impl OwnServer {
+    /// Starts the given binary, or the `counterfoil` beside this executable; with a configuration as a file, else with
+    /// these settings.
+    pub async fn start(binary: Option<&Path>, config: Option<&Path>, settings: Option<&toml::Table>) -> Result<Self> {
+        let folder = tempfile::tempdir().map_err(Failure::io("a temporary folder"))?;
+        let config = match (config, settings) {
+            (Some(config), _) => Some(config.to_owned()),
+            (None, None) => None,
+            (None, Some(settings)) => {
+                let file = folder.path().join("server.toml");
+                std::fs::write(&file, settings.to_string()).map_err(Failure::file(&file))?;
+                Some(file)
+            }
+        };
+        let place = Place { config, ..Place::new(binary, folder.path())? };
+        let server = place.start("127.0.0.1:0").await?;
+        Ok(Self { server, place, _folder: folder })
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.server.url
+    }
+
+    /// The platform's key.
+    pub fn platform_key(&self) -> Result<Credentials> {
+        self.place.platform_key()
+    }
+
+    /// Ends it in order, and looks its log over: `counterfoil audit`.
+    pub async fn stop(self) -> Result<()> {
+        self.server.stop().await?;
+        let audit = self.place.tool(&["audit"]).await?;
+        if audit.status.success() {
+            Ok(())
+        } else {
+            Err(Failure::Server(format!("its audit failed: {}", audit.text.trim())))
+        }
+    }
 }
 
 /// A running server. Dropping it kills it.
@@ -67,7 +117,7 @@ impl Place {
             return Err(Failure::Usage(text));
         }
         std::fs::create_dir_all(data_dir).map_err(Failure::file(data_dir))?;
-        Ok(Self { binary, data_dir: data_dir.to_owned() })
+        Ok(Self { binary, data_dir: data_dir.to_owned(), config: None })
     }
 
     /// The platform's key of this server.
@@ -80,9 +130,11 @@ impl Place {
         self.end_orphan().await?;
         let output = self.data_dir.join(OUTPUT_FILE);
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&output);
+        let config = self.config.iter().flat_map(|file| [std::ffi::OsStr::new("--config"), file.as_os_str()]);
         let mut child = Command::new(&self.binary)
             .args(["serve", "--end-with-stdin", "--listen", listen, "--data-dir"])
             .arg(&self.data_dir)
+            .args(config)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log.map_err(Failure::file(&output))?)

@@ -260,6 +260,13 @@ struct Layout {
     controllers: Vec<u16>,
 }
 
+/// As Kafka writes its ids: 16 bytes in URL-safe base64. The first bit is nought, so that the id never begins with `-`,
+/// which the tool that formats the storage would take for an option.
+fn cluster_id(mut bytes: [u8; 16]) -> String {
+    bytes[0] &= 0x7f;
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
 impl Layout {
     /// Three ports for each broker.
     fn of(ports: &[u16]) -> Self {
@@ -270,7 +277,7 @@ impl Layout {
 
     /// Writes the settings of all brokers and formats their storage; gives the ports for clients.
     fn prepare(self, folder: &Path, jars: &Path) -> Result<Vec<u16>, KafkaError> {
-        let cluster = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
+        let cluster = cluster_id(rand::random());
         let mut formats = Vec::new();
         for number in 1..=self.clients.len() {
             let home = folder.join(format!("broker-{number}"));
@@ -335,5 +342,18 @@ impl Layout {
              default.replication.factor={copies}\n",
             home.join("data").display()
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cluster_id;
+
+    #[test]
+    fn a_cluster_id_is_never_taken_for_an_option() {
+        for first in 0..=u8::MAX {
+            let id = cluster_id([first; 16]);
+            assert!(id.len() == 22 && !id.starts_with('-'), "{id}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use tokio::task::LocalSet;
 
 use super::prepare::Shop;
 use super::report::Phase;
-use super::wire::Wire;
+use crate::wire::Wire;
 use crate::{Failure, Result};
 
 /// What is asked for.
@@ -127,10 +127,10 @@ impl Load {
         let _ = write!(
             body,
             concat!(
-                r#"{{"coupons":[{{"code":"{}"}}],"order":{{"id":"order-{}","amount":12800,"currency":"CNY"}},"#,
+                r#"{{"coupons":[{{"{}":"{}"}}],"order":{{"id":"order-{}","amount":12800,"currency":"CNY"}},"#,
                 r#""context":{{"device_id":"device-{}"}}}}"#
             ),
-            code, n, n
+            self.shop.named_by, code, n, n
         );
         true
     }

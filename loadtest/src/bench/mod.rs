@@ -4,18 +4,21 @@
 //! Closed loop over kept connections on loopback, client and server on the same cores: the figures are what an
 //! integrator can see on such a machine, and the latencies are those of a server that is kept busy.
 
+mod growth;
 mod load;
 mod prepare;
 mod report;
-mod wire;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use growth::{Growth, GrowthOptions, run as grow, table as growth_table};
 pub use report::{Log, Phase, Rebuild, Report};
 
 use http_api::client::Credentials;
 
+use crate::codes::Codes;
 use crate::server::{Place, Server};
 use crate::{Failure, Result};
 use load::{Load, What};
@@ -113,7 +116,19 @@ pub async fn run_on(target: &str, platform: Credentials, options: Options) -> Re
     measure(&options, target.trim_start_matches("http://"), &mut shop, What::Redeem).await
 }
 
-async fn stop(server: Server) -> Result<()> {
+/// Measures redemptions of these codes on a server that knows nothing but the request's form.
+pub(crate) async fn run_with(
+    address: &str,
+    key: Credentials,
+    codes: Codes,
+    (connections, warm_up, duration): (usize, Duration, Duration),
+) -> Result<Phase> {
+    let options = Options { duration, warm_up, connections, ..Options::default() };
+    let mut shop = Shop::of_codes(key, &prepare::new_run(), codes);
+    measure(&options, address, &mut shop, What::Redeem).await
+}
+
+pub(crate) async fn stop(server: Server) -> Result<()> {
     let status = server.stop().await?;
     if status.success() { Ok(()) } else { Err(Failure::Server(format!("it ended after SIGTERM with {status}"))) }
 }
@@ -132,11 +147,14 @@ fn log_bytes(data_dir: &Path) -> Result<u64> {
     Ok(bytes)
 }
 
+fn address(text: &str) -> Result<SocketAddr> {
+    text.parse().map_err(|_| Failure::Usage(format!("{text} is no address and port")))
+}
+
 /// The load has a thread of its own with one event loop: what it does not use is the server's.
 async fn measure(options: &Options, address: &str, shop: &mut Shop, what: What) -> Result<Phase> {
-    let address = address.parse().map_err(|_| Failure::Usage(format!("{address} is no address and port")))?;
     let load = Load {
-        address,
+        address: self::address(address)?,
         what,
         shop: shop.clone(),
         connections: options.connections,

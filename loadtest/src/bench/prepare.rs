@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_api::client::{Client, Credentials};
+use http_api::client::Credentials;
 use serde_json::{Value, json};
 
+use crate::Result;
 use crate::caller::{Call, Caller, Kind};
-use crate::{Failure, Result};
+use crate::codes::Codes;
+use crate::failure::unexpected;
 
 const QUOTA: u32 = 1_000_000;
-/// How long a million codes may take to arrive.
-const EXPORT_LIMIT: Duration = Duration::from_mins(10);
 
 /// A merchant with a stock to redeem from and one to claim from. Clones share the codes.
 #[derive(Clone)]
@@ -21,31 +21,18 @@ pub(super) struct Shop {
     /// Part of every key, so that a server may be measured more than once.
     pub(super) run: Arc<str>,
     codes: Arc<Codes>,
+    /// How redemptions name a coupon: `code`, or `coupon_id`.
+    pub(super) named_by: &'static str,
     first: u64,
-}
-
-/// Codes, one after the other, all of one length.
-struct Codes {
-    text: String,
-    width: usize,
 }
 
 impl Shop {
     /// Makes them on a fresh server.
     pub(super) async fn make(target: &str, platform: Credentials, codes: u64) -> Result<Self> {
         let caller = Caller::new(target, Duration::from_mins(1))?;
-        let run = format!("{:08x}", rand::random::<u32>());
+        let run = new_run();
         let named = |name: &str| format!("bench-{run}-{name}");
-        let profile = json!({"name": "bench", "time_zone": "Asia/Shanghai", "mode": "test"});
-        let merchant = id(&post(&caller, &platform, "/v1/merchants", &named("merchant"), profile).await?)?;
-        let quotas = json!({"create_per_second": QUOTA, "redeem_per_second": QUOTA, "import_per_minute": QUOTA});
-        put(&caller, &platform, &format!("/v1/merchants/{merchant}/quotas"), &named("quotas"), quotas).await?;
-        let role = json!({"name": "bench", "role": "admin"});
-        let key = post(&caller, &platform, &format!("/v1/merchants/{merchant}/keys"), &named("key"), role).await?;
-        let (Some(key_id), Some(secret)) = (key["key_id"].as_str(), key["secret"].as_str()) else {
-            return Err(unexpected("a key", "it has no key_id or no secret"));
-        };
-        let credentials = Credentials::new(key_id, secret);
+        let credentials = merchant(&caller, &platform, &run).await?;
         let claim_stock = stock(&caller, &credentials, &named("claim"), "generated", 1_000_000_000).await?;
         let pool = stock(&caller, &credentials, &named("redeem"), "pool", codes).await?;
         let path = format!("/v1/stocks/{pool}/codes");
@@ -53,7 +40,25 @@ impl Shop {
             post(&caller, &credentials, &path, &named("codes"), json!({"count": codes, "label": "bench"})).await?;
         let batch = made["batch_id"].as_str().ok_or_else(|| unexpected("codes", "there is no batch_id"))?;
         let codes = Codes::export(target, &credentials, batch).await?;
-        Ok(Self { credentials, claim_stock: claim_stock.into(), run: run.into(), codes: Arc::new(codes), first: 0 })
+        Ok(Self {
+            credentials,
+            claim_stock: claim_stock.into(),
+            run: run.into(),
+            codes: Arc::new(codes),
+            named_by: "code",
+            first: 0,
+        })
+    }
+
+    /// Codes that somebody else made.
+    pub(super) fn of_codes(credentials: Credentials, run: &str, codes: Codes) -> Self {
+        Self { named_by: "code", ..Self::of_coupons(credentials, run, codes) }
+    }
+
+    /// Coupons that are in users' hands already, by their ids.
+    pub(super) fn of_coupons(credentials: Credentials, run: &str, ids: Codes) -> Self {
+        let (claim_stock, run, codes) = ("".into(), run.into(), Arc::new(ids));
+        Self { credentials, claim_stock, run, codes, named_by: "coupon_id", first: 0 }
     }
 
     /// The `n`-th code that has not been redeemed by an earlier load; `None` when they are used up.
@@ -67,43 +72,33 @@ impl Shop {
     }
 }
 
-impl Codes {
-    async fn export(target: &str, credentials: &Credentials, batch: &str) -> Result<Self> {
-        let what = "the export of codes";
-        let client = Client::new(target).map_err(|error| Failure::Usage(error.to_string()))?.timeout(EXPORT_LIMIT);
-        let path = format!("/v1/code-batches/{batch}/codes?format=csv");
-        let reply = client.signed(credentials, "GET", &path, None, None).await;
-        let reply = reply.map_err(|source| Failure::Client { what: what.to_owned(), source })?;
-        let text = std::str::from_utf8(&reply.body).map_err(|_| unexpected(what, "it is not UTF-8"))?;
-        if !reply.status.is_success() {
-            return Err(unexpected(what, text));
-        }
-        Self::parse(text)
-    }
-
-    /// The first column of the export.
-    fn parse(csv: &str) -> Result<Self> {
-        let mut codes = Self { text: String::new(), width: 0 };
-        for line in csv.lines().skip(1).filter(|line| !line.is_empty()) {
-            let code = line.split(',').next().unwrap_or_default();
-            if codes.width == 0 {
-                codes.width = code.len();
-            }
-            if code.len() != codes.width || code.is_empty() {
-                return Err(unexpected("the export of codes", "the codes differ in length"));
-            }
-            codes.text.push_str(code);
-        }
-        Ok(codes)
-    }
-
-    fn get(&self, n: u64) -> Option<&str> {
-        let start = usize::try_from(n).ok()?.checked_mul(self.width)?;
-        self.text.get(start..start + self.width).filter(|code| !code.is_empty())
-    }
+/// A name that no other run has.
+pub(super) fn new_run() -> String {
+    format!("{:08x}", rand::random::<u32>())
 }
 
-async fn stock(caller: &Caller, key: &Credentials, name: &str, code_mode: &str, total: u64) -> Result<String> {
+/// A merchant of this run's own, with quotas that are in nobody's way; an admin's key.
+pub(super) async fn merchant(caller: &Caller, platform: &Credentials, run: &str) -> Result<Credentials> {
+    let named = |name: &str| format!("bench-{run}-{name}");
+    let profile = json!({"name": "bench", "time_zone": "Asia/Shanghai", "mode": "test"});
+    let merchant = id(&post(caller, platform, "/v1/merchants", &named("merchant"), profile).await?)?;
+    let quotas = json!({"create_per_second": QUOTA, "redeem_per_second": QUOTA, "import_per_minute": QUOTA});
+    put(caller, platform, &format!("/v1/merchants/{merchant}/quotas"), &named("quotas"), quotas).await?;
+    let role = json!({"name": "bench", "role": "admin"});
+    let key = post(caller, platform, &format!("/v1/merchants/{merchant}/keys"), &named("key"), role).await?;
+    let (Some(key_id), Some(secret)) = (key["key_id"].as_str(), key["secret"].as_str()) else {
+        return Err(unexpected("a key", "it has no key_id or no secret"));
+    };
+    Ok(Credentials::new(key_id, secret))
+}
+
+pub(super) async fn stock(
+    caller: &Caller,
+    key: &Credentials,
+    name: &str,
+    code_mode: &str,
+    total: u64,
+) -> Result<String> {
     let yuan = |amount: i64| json!({"amount": amount, "currency": "CNY"});
     let body = json!({
         "type": "spend_and_save",
@@ -120,7 +115,13 @@ async fn stock(caller: &Caller, key: &Credentials, name: &str, code_mode: &str, 
     Ok(stock)
 }
 
-async fn post(caller: &Caller, credentials: &Credentials, path: &str, key: &str, body: Value) -> Result<Value> {
+pub(super) async fn post(
+    caller: &Caller,
+    credentials: &Credentials,
+    path: &str,
+    key: &str,
+    body: Value,
+) -> Result<Value> {
     let call = Call { kind: Kind::Setup, credentials, method: "POST", path, key: Some(key), body: Some(body) };
     caller.expect(&call).await
 }
@@ -130,23 +131,6 @@ async fn put(caller: &Caller, credentials: &Credentials, path: &str, key: &str, 
     caller.expect(&call).await
 }
 
-fn id(made: &Value) -> Result<String> {
+pub(super) fn id(made: &Value) -> Result<String> {
     made["id"].as_str().map(str::to_owned).ok_or_else(|| unexpected("what was made", "it has no id"))
-}
-
-fn unexpected(what: &str, detail: &str) -> Failure {
-    Failure::Unexpected { what: what.to_owned(), detail: detail.chars().take(200).collect() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_are_found_by_their_place() {
-        let codes = Codes::parse("code,coupon_id\nAAAA-0001,cpn_1\nAAAA-0002,cpn_2\n").expect("an export");
-        assert_eq!((codes.get(0), codes.get(1), codes.get(2)), (Some("AAAA-0001"), Some("AAAA-0002"), None));
-        assert_eq!(Codes::parse("code,coupon_id\n").expect("empty").get(0), None);
-        assert!(Codes::parse("code,coupon_id\nA,1\nBB,2\n").is_err());
-    }
 }

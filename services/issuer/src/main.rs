@@ -22,9 +22,9 @@ fn main() -> ExitCode {
 }
 
 async fn build(parts: Parts) -> Result<Router, Failure> {
-    let Parts { backend, gate, master, data_dir, storage, .. } = parts;
+    let Parts { backend, gate, master, data_dir, storage, tested_above, .. } = parts;
     host::platform_key(&backend, &master, &data_dir).await?;
-    let issuer = Issuer { backend, gate, spool: storage, working: Arc::default() };
+    let issuer = Issuer { backend, gate, spool: storage, working: Arc::default(), tested_above };
     issuer::open_all(&issuer.backend).await;
     issuer::resume(&issuer).await;
     Ok(issuer::router(issuer))

@@ -30,6 +30,8 @@ pub struct Issuer {
     pub spool: Arc<Storage>,
     /// Operations that this instance works on.
     pub working: Working,
+    /// A stock that expects more redemptions a day needs a load test that passed; nothing asks for none.
+    pub tested_above: Option<u64>,
 }
 
 impl FromRef<Issuer> for Arc<Gate> {

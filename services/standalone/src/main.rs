@@ -116,6 +116,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     telemetry::start();
+    host::memory::small_pages();
     match run(arguments) {
         Ok(code) => code,
         Err(error) => {

@@ -7,7 +7,7 @@ use coupon::command::{Command, CouponRef};
 use coupon::event::{Decision, Pseudonym};
 use coupon::hash::id_hash;
 use coupon::id::{CouponId, LedgerRef, MerchantId, StockId};
-use coupon::record::RequestKey;
+use coupon::record::{Entry, RequestKey};
 use coupon::rejection::{Refusal, Rejection};
 use coupon::state::{Done, Read, RequestOutcome, live_request};
 use coupon::terms::Millis;
@@ -15,7 +15,7 @@ use http_api::call::Call;
 use http_api::idempotency::Answer as HttpAnswer;
 use http_api::problem::{Code, Problem};
 use inline_risk::InlineRisk;
-use projection::engine::{Answer, Reply, Submission, What};
+use projection::engine::{Answer, Applied, Reply, Submission, What};
 use projection::handle::LedgerHandle;
 use projection::ledger::Ledger;
 use projection::shard::ShardState;
@@ -76,10 +76,24 @@ impl Backend {
         fingerprint: [u8; 16],
         command: Command,
     ) -> Result<HttpAnswer, Problem> {
+        self.write_for(None, call, merchant, fingerprint, command).await
+    }
+
+    /// The same for a user whose id is at hand, so that it need not be deciphered for the answer.
+    pub async fn write_for(
+        &self,
+        user_id: Option<String>,
+        call: &Call,
+        merchant: MerchantId,
+        fingerprint: [u8; 16],
+        command: Command,
+    ) -> Result<HttpAnswer, Problem> {
         let key = call.idempotency_key.as_ref();
-        let request = key.map(|key| (self.secrets.request_key(merchant, key.as_str()), fingerprint));
-        let answer = self.submit(merchant, request, What::Command(command)).await;
-        self.answer(call, merchant, answer).await
+        let request = key.map(|key| (self.secrets.request_key(merchant.real(), key.as_str()), fingerprint));
+        match self.submit(merchant, request, What::Command(command)).await {
+            Answer::Applied(applied) => self.applied(call, merchant, &applied, user_id).await,
+            other => self.answer(call, merchant, other).await,
+        }
     }
 
     /// Whether a merchant is live; callers who see all merchants are not of its mode themselves.
@@ -118,13 +132,21 @@ impl Backend {
     /// An outcome as HTTP.
     pub async fn answer(&self, call: &Call, merchant: MerchantId, answer: Answer) -> Result<HttpAnswer, Problem> {
         match answer {
-            Answer::Applied(applied) => {
-                let rendered = Rendered { at: applied.at, number: applied.number, entry: &applied.entry };
-                self.render(call, merchant, &rendered).await
-            }
+            Answer::Applied(applied) => self.applied(call, merchant, &applied, None).await,
             Answer::Replayed(done) => Ok(self.replay(call, merchant, done).await?.replayed(true)),
             other => Err(self.refused(merchant, other)),
         }
+    }
+
+    async fn applied(
+        &self,
+        call: &Call,
+        merchant: MerchantId,
+        applied: &Applied,
+        user_id: Option<String>,
+    ) -> Result<HttpAnswer, Problem> {
+        let rendered = Rendered { at: applied.at, number: applied.number, entry: &applied.entry };
+        self.render(call, merchant, &rendered, user_id).await
     }
 
     /// The answer that a key got when it was used.
@@ -133,10 +155,21 @@ impl Backend {
         let Some((at, entry)) = found else {
             return Err(Problem::new(Code::LogUnavailable, "The first answer cannot be read from the log now."));
         };
-        self.render(call, merchant, &Rendered { at, number: done.number, entry: &entry }).await
+        // The key is the merchant's; what it was used for may be at its rehearsals.
+        let merchant = match &entry {
+            Entry::Guarded(record) => record.merchant,
+            Entry::Fences(_) | Entry::Cancel(_) => merchant,
+        };
+        self.render(call, merchant, &Rendered { at, number: done.number, entry: &entry }, None).await
     }
 
-    async fn render(&self, call: &Call, merchant: MerchantId, it: &Rendered<'_>) -> Result<HttpAnswer, Problem> {
+    async fn render(
+        &self,
+        call: &Call,
+        merchant: MerchantId,
+        it: &Rendered<'_>,
+        user_id: Option<String>,
+    ) -> Result<HttpAnswer, Problem> {
         let own_code = match render::imported_number(it) {
             Some(number) => self.look(merchant, move |shard, _, _| shard.code_text(merchant, number).cloned()).await?,
             None => None,
@@ -148,7 +181,7 @@ impl Backend {
             }
             None => None,
         };
-        render::answer(&self.secrets, merchant, call.caller.livemode, it, &Beside { own_code, stock })
+        render::answer(&self.secrets, merchant, call.caller.livemode, it, &Beside { own_code, stock, user_id })
     }
 
     /// The first answer to a call that is repeated; `None` where its key has not become a record. For calls whose
@@ -160,7 +193,7 @@ impl Backend {
         fingerprint: [u8; 16],
     ) -> Result<Option<HttpAnswer>, Problem> {
         let Some(key) = &call.idempotency_key else { return Ok(None) };
-        let key = self.secrets.request_key(merchant, key.as_str());
+        let key = self.secrets.request_key(merchant.real(), key.as_str());
         let found = self
             .look(merchant, move |shard, _, now| {
                 live_request(shard, merchant.shard(), key, now).map(|row| row.outcome.clone())
@@ -213,6 +246,23 @@ impl Backend {
                 Problem::of(Code::OutcomeUnknown)
             }
         }
+    }
+
+    /// Where a coupon is: at the merchant, or at its rehearsals.
+    pub fn place(&self, merchant: MerchantId, code: Option<&str>, id: Option<&str>) -> MerchantId {
+        let rehearsals = merchant.rehearsals();
+        if !self.directory.rehearses(merchant) {
+            return merchant;
+        }
+        if let Some(id) = id {
+            let there = id.parse::<CouponId>().is_ok_and(|id| id.merchant == rehearsals);
+            return if there { rehearsals } else { merchant };
+        }
+        let is_of = |merchant: MerchantId| {
+            let form = code.and_then(parse_generated);
+            form.is_some_and(|form| self.secrets.codes(merchant).verify(form).is_some())
+        };
+        if !is_of(merchant) && is_of(rehearsals) { rehearsals } else { merchant }
     }
 
     /// A coupon as its caller names it. A code with a wrong MAC costs no look-up.
@@ -283,10 +333,10 @@ impl Backend {
     pub fn refuse_unknown(
         &self,
         merchant: MerchantId,
-        coupons: &[CouponRef],
+        coupons: impl Iterator<Item = CouponRef>,
         decision: &Decision,
     ) -> Result<(), Problem> {
-        let unknown = coupons.iter().enumerate().filter(|(_, coupon)| **coupon == CouponRef::Unknown);
+        let unknown = coupons.enumerate().filter(|(_, coupon)| *coupon == CouponRef::Unknown);
         let facts: Vec<_> = unknown.map(|(i, _)| (i, Rejection::CouponNotFound)).collect();
         let Some(refusal) = Refusal::of(facts) else { return Ok(()) };
         (self.attempts)(merchant, Attempt::WrongCode, decision.device, decision.ip);

@@ -31,6 +31,8 @@ pub fn code(rejection: &Rejection) -> Code {
         Rejection::KeyRotated => Code::KeyLimitReached,
         Rejection::StockClosed => Code::StockClosed,
         Rejection::CodeModeMismatch => Code::CodeModeMismatch,
+        Rejection::LoadTestRequired { .. } => Code::LoadTestRequired,
+        Rejection::RehearsalOfRehearsal => Code::StockIsRehearsal,
         Rejection::VersionConflict { .. } => Code::VersionConflict,
         Rejection::BelowUsed { .. } => Code::BelowUsed,
         Rejection::ClaimNotOpen { .. } => Code::ClaimNotOpen,
@@ -105,6 +107,11 @@ fn one(merchant: MerchantId, rejection: &Rejection) -> Problem {
         }
         Rejection::VersionConflict { current } => {
             say("The value is another by now; `current` says which.".to_owned()).with("current", current)
+        }
+        Rejection::LoadTestRequired { expected, above } => {
+            say(format!("The stock expects {expected} redemptions a day; above {above} a load test must have passed."))
+                .with("expected_daily_redemptions", expected)
+                .with("above", above)
         }
         Rejection::BelowUsed { used } => say(format!("{used} are used already.")).with("used", used),
         Rejection::ClaimNotOpen { from, until } => {

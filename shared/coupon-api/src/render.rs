@@ -8,11 +8,11 @@ use coupon::event::{
 };
 use coupon::fold::At;
 use coupon::id::{
-    BatchId, CouponId, DecisionId, LedgerRef, LockId, MerchantId, OperationId, RedemptionId, ReversalId, StockId,
-    StoreId,
+    BatchId, CouponId, DecisionId, LedgerRef, LoadTestId, LockId, MerchantId, OperationId, RedemptionId, ReversalId,
+    StockId, StoreId,
 };
 use coupon::record::Entry;
-use coupon::state::Stock;
+use coupon::state::{LoadTestRow, Stock};
 use http::StatusCode;
 use http_api::axum::http;
 use http_api::idempotency::Answer;
@@ -25,7 +25,8 @@ use crate::dto::answer::{
     coupon_state, decision,
 };
 use crate::dto::context::Location;
-use crate::dto::stock::stock_view;
+use crate::dto::load_test::load_test_view;
+use crate::dto::stock::{StockView, stock_view};
 use crate::secrets::Secrets;
 
 /// A record that applied.
@@ -45,6 +46,8 @@ pub struct Beside {
     pub own_code: Option<Arc<str>>,
     /// The stock as the record left it, where it changed one.
     pub stock: Option<Stock>,
+    /// The user's id in clear, where it is at hand.
+    pub user_id: Option<String>,
 }
 
 /// The number of a claimed coupon whose code is the merchant's own and must be looked up.
@@ -58,7 +61,7 @@ pub fn imported_number(it: &Rendered<'_>) -> Option<u64> {
 /// The stock that a record made or changed, which its answer shows whole.
 pub fn changed_stock(it: &Rendered<'_>) -> Option<u64> {
     match first_event(it)? {
-        Event::StockCreated(_) => Some(it.at.sequence),
+        Event::StockCreated(_) | Event::RehearsalOpened(_) => Some(it.at.sequence),
         Event::StockChanged(stock, _)
         | Event::StockMoved(stock, ..)
         | Event::TotalSet(stock, _)
@@ -86,10 +89,10 @@ pub fn answer(
     if let Some(number) = changed_stock(it) {
         let stock = beside.stock.as_ref().ok_or_else(|| Problem::internal("a changed stock without its state"))?;
         let status = if it.at.sequence == number { StatusCode::CREATED } else { StatusCode::OK };
-        return Answer::json(status, &stock_view(StockId::new(merchant, number), stock, livemode));
+        return Answer::json(status, &stock_with_more(stock_view(StockId::new(merchant, number), stock, livemode), it));
     }
     let Some(event) = first_event(it) else { return Err(Problem::internal("a record without events")) };
-    let scene = Scene { secrets, merchant, livemode, at: it.at };
+    let scene = Scene { secrets, merchant, livemode, at: it.at, user_id: beside.user_id.as_deref() };
     match event {
         Event::CouponClaimed(claim) => {
             Answer::json(StatusCode::CREATED, &scene.claim(claim, it.number, beside.own_code.as_deref()))
@@ -104,6 +107,18 @@ pub fn answer(
     }
 }
 
+/// With what the record says of the stock beyond the stock itself.
+fn stock_with_more(view: StockView, it: &Rendered<'_>) -> StockView {
+    let Entry::Guarded(record) = it.entry else { return view };
+    record.events.iter().fold(view, |view, event| match event {
+        Event::RedemptionsExpected(_, expected) => view.expecting(Some(*expected)),
+        Event::RehearsalOpened(rehearsal) => {
+            view.twin_of(StockId::new(record.merchant.real(), rehearsal.of), rehearsal.until)
+        }
+        _ => view,
+    })
+}
+
 /// What every part of an answer needs.
 pub struct Scene<'a> {
     /// Opens what is sealed, makes codes.
@@ -114,6 +129,8 @@ pub struct Scene<'a> {
     pub livemode: bool,
     /// Where the record stands.
     pub at: At,
+    /// The user's id in clear, where it is at hand.
+    pub user_id: Option<&'a str>,
 }
 
 impl Scene<'_> {
@@ -125,9 +142,10 @@ impl Scene<'_> {
         LedgerRef(self.at.sequence).to_string()
     }
 
-    fn user_id(&self, subject: Option<Pseudonym>, it: &Decision, sealed: &[u8]) -> Option<String> {
-        let subject = subject.or(it.device).or(it.ip).unwrap_or_default();
-        self.secrets.open(self.merchant, subject, sealed).user_id
+    /// What is sealed under a user's key names the user; other seals do not.
+    fn user_id(&self, user: Option<Pseudonym>, sealed: &[u8]) -> Option<String> {
+        let user = user?;
+        self.user_id.map(str::to_owned).or_else(|| self.secrets.open(self.merchant, user, sealed).user_id)
     }
 
     /// A claim.
@@ -137,7 +155,7 @@ impl Scene<'_> {
             coupon_id: CouponId::new(self.merchant, number).to_string(),
             code,
             stock_id: StockId::new(self.merchant, claim.stock).to_string(),
-            user_id: self.user_id(Some(claim.user), &claim.decision, &claim.sealed),
+            user_id: self.user_id(Some(claim.user), &claim.sealed),
             state: "claimed",
             valid_from: format_ms(claim.valid_from),
             valid_until: format_ms(claim.valid_until),
@@ -177,8 +195,8 @@ impl Scene<'_> {
             order: order(&redemption.order),
             coupons: redemption.parts.iter().map(|it| part(self.merchant, it)).collect(),
             lock_id: redemption.lock.map(|lock| LockId::new(self.merchant, lock).to_string()),
-            user_id: self.user_id(actor.user, &redemption.decision, &redemption.sealed),
-            store_id: actor.store.map(|store| StoreId::new(self.merchant, store).to_string()),
+            user_id: self.user_id(actor.user, &redemption.sealed),
+            store_id: actor.store.map(|store| StoreId::new(self.merchant.real(), store).to_string()),
             cashier_id: actor.cashier.clone(),
             terminal_id: actor.terminal.clone(),
             decision: self.decision(&redemption.decision),
@@ -261,6 +279,11 @@ impl Scene<'_> {
                 "coupon_id": CouponId::new(self.merchant, void.coupon).to_string(), "state": "voided",
                 "reason": void.reason, "ledger_ref": self.ledger_ref(), "livemode": self.livemode,
             })),
+            Event::LoadTestStored(test) => {
+                let view =
+                    load_test_view(LoadTestId::new(self.merchant, sequence), &LoadTestRow::of(test, self.at.time));
+                created(serde_json::to_value(view).map_err(Problem::internal)?)
+            }
             Event::OperationStarted(operation) => Ok((
                 StatusCode::ACCEPTED,
                 json!({

@@ -9,7 +9,7 @@ use coupon::code::CodeKey;
 use coupon::event::Pseudonym;
 use coupon::id::MerchantId;
 use coupon::record::RequestKey;
-use coupon::secret::{PseudonymKey, derive, pseudonym};
+use coupon::secret::{MasterKey, PseudonymKey, pseudonym};
 use dashmap::DashMap;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -36,7 +36,7 @@ pub struct Personal {
 
 /// The master key and what was derived from it for each merchant.
 pub struct Secrets {
-    master: Zeroizing<Vec<u8>>,
+    master: MasterKey,
     merchants: DashMap<MerchantId, MerchantSecrets>,
 }
 
@@ -49,12 +49,12 @@ struct MerchantSecrets {
 impl Secrets {
     /// Derives from a master key of at least 32 bytes.
     pub fn new(master: Vec<u8>) -> Self {
-        Self { master: Zeroizing::new(master), merchants: DashMap::new() }
+        Self { master: MasterKey::new(&Zeroizing::new(master)), merchants: DashMap::new() }
     }
 
     /// The secret of an API key.
     pub fn api_secret(&self, key_id: &str) -> String {
-        format!("cfs_{}", hex::encode(derive(&self.master, "api secret v1", &[key_id.as_bytes()])))
+        format!("cfs_{}", hex::encode(self.master.derive("api secret v1", &[key_id.as_bytes()])))
     }
 
     /// The merchant's code key.
@@ -95,8 +95,8 @@ impl Secrets {
         }
         let number = merchant.0.to_be_bytes();
         let made = MerchantSecrets {
-            codes: CodeKey::new(&derive(&self.master, "codes v1", &[&number])),
-            pseudonyms: PseudonymKey::new(&derive(&self.master, "pseudonyms v1", &[&number])),
+            codes: CodeKey::new(&self.master.derive("codes v1", &[&number])),
+            pseudonyms: PseudonymKey::new(&self.master.derive("pseudonyms v1", &[&number])),
         };
         self.merchants.insert(merchant, made.clone());
         made
@@ -124,7 +124,7 @@ impl Secrets {
     }
 
     fn cipher(&self, merchant: MerchantId, subject: Pseudonym) -> ChaCha20Poly1305 {
-        let key = derive(&self.master, "sealed v1", &[&merchant.0.to_be_bytes(), &subject]);
+        let key = self.master.derive("sealed v1", &[&merchant.0.to_be_bytes(), &subject]);
         ChaCha20Poly1305::new(&Key::from(key))
     }
 }

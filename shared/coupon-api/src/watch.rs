@@ -1,9 +1,9 @@
-//! The keys and merchants that the gate needs: followed from the platform's shard.
+//! What every call needs of the ledger, kept beside it so that nobody has to ask the owner: keys and merchants from the
+//! platform's shard, stores and a few marks of the merchants'.
 
 use std::sync::Arc;
 
 use coupon::code::parse_generated;
-use coupon::hash::id_hash;
 use coupon::id::{MerchantId, StoreId};
 use coupon::state::{Key as RowKey, KeyRow, Merchant, Row};
 use dashmap::DashMap;
@@ -13,16 +13,21 @@ use http_api::signature::Secret;
 
 use crate::secrets::Secrets;
 
-/// All live keys, by the hash of their ids.
+/// All keys, merchants and stores.
 pub struct Directory {
     secrets: Arc<Secrets>,
-    keys: DashMap<[u8; 16], Arc<Key>>,
+    /// By their ids.
+    keys: DashMap<Arc<str>, Arc<Key>>,
+    /// By the hashes of their ids.
     rows: DashMap<[u8; 16], Arc<KeyRow>>,
     /// The hashes of each merchant's keys.
     keys_of: DashMap<MerchantId, Vec<[u8; 16]>>,
     merchants: DashMap<MerchantId, Arc<Merchant>>,
     /// Merchants with own codes that have the form of generated ones.
     look_alikes: DashMap<MerchantId, ()>,
+    /// Where there is, or was, something to rehearse on.
+    rehearsals: DashMap<MerchantId, ()>,
+    stores: DashMap<StoreId, ()>,
 }
 
 impl Directory {
@@ -35,10 +40,12 @@ impl Directory {
             keys_of: DashMap::new(),
             merchants: DashMap::new(),
             look_alikes: DashMap::new(),
+            rehearsals: DashMap::new(),
+            stores: DashMap::new(),
         }
     }
 
-    /// Takes note of a merchant or a key of the platform's shard.
+    /// Takes note of a row that is watched.
     pub fn changed(&self, key: &RowKey, row: &Row) {
         match (key, row) {
             (RowKey::Merchant(owner, of), Row::Merchant(merchant)) if *owner == coupon::id::PLATFORM => {
@@ -56,6 +63,12 @@ impl Directory {
             (RowKey::CodeText(merchant, _), Row::CodeText(text)) if parse_generated(text).is_some() => {
                 self.look_alikes.insert(*merchant, ());
             }
+            (RowKey::Rehearsal(merchant, _), Row::Rehearsal(_)) => {
+                self.rehearsals.insert(*merchant, ());
+            }
+            (RowKey::Store(merchant, number), Row::Store(_)) => {
+                self.stores.insert(StoreId::new(*merchant, *number), ());
+            }
             _ => {}
         }
     }
@@ -66,9 +79,19 @@ impl Directory {
         self.look_alikes.contains_key(&merchant)
     }
 
-    /// A merchant as the platform knows it.
+    /// Whether there is such a store.
+    pub fn has_store(&self, store: StoreId) -> bool {
+        self.stores.contains_key(&store)
+    }
+
+    /// Whether some coupon may be at the merchant's rehearsals.
+    pub fn rehearses(&self, merchant: MerchantId) -> bool {
+        self.rehearsals.contains_key(&merchant.rehearsals())
+    }
+
+    /// A merchant as the platform knows it; its rehearsals are of its mode.
     pub fn merchant(&self, id: MerchantId) -> Option<Arc<Merchant>> {
-        self.merchants.get(&id).map(|row| row.clone())
+        self.merchants.get(&id.real()).map(|row| row.clone())
     }
 
     /// All merchants.
@@ -94,8 +117,9 @@ impl Directory {
         let store_ids = row.key.stores.as_ref().zip(merchant).map(|(stores, merchant)| {
             stores.iter().map(|number| StoreId::new(merchant, *number)).collect::<Vec<_>>().into()
         });
+        let key_id: Arc<str> = row.key.key_id.as_str().into();
         let key = Key {
-            key_id: row.key.key_id.as_str().into(),
+            key_id: key_id.clone(),
             merchant,
             role,
             store_ids,
@@ -105,12 +129,12 @@ impl Directory {
             expires_at_ms: row.ends_at,
             quotas: Arc::new(quotas),
         };
-        self.keys.insert(id_hash(&row.key.key_id), Arc::new(key));
+        self.keys.insert(key_id, Arc::new(key));
     }
 }
 
 impl KeyDirectory for Directory {
     fn find(&self, key_id: &str) -> Option<Arc<Key>> {
-        self.keys.get(&id_hash(key_id)).map(|key| key.clone())
+        self.keys.get(key_id).map(|key| key.clone())
     }
 }

@@ -11,6 +11,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
+
 use chrono::{DateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
@@ -55,8 +57,16 @@ pub fn day_start(zone: Tz, day: Day) -> Millis {
 
 /// The day of a moment as `[start, end)`.
 pub fn day_bounds(zone: Tz, at: Millis) -> (Millis, Millis) {
+    // Nearly all that is asked about is today. Every moment of a day has the day's bounds.
+    thread_local!(static LAST: Cell<(Tz, Millis, Millis)> = const { Cell::new((Tz::UTC, 0, 0)) });
+    let (last, from, until) = LAST.get();
+    if last == zone && (from..until).contains(&at) {
+        return (from, until);
+    }
     let day = day_of(zone, at);
-    (day_start(zone, day), day_start(zone, day + 1))
+    let (from, until) = (day_start(zone, day), day_start(zone, day + 1));
+    LAST.set((zone, from, until));
+    (from, until)
 }
 
 /// The ISO weekday of a moment: 1 = Monday to 7 = Sunday.

@@ -136,8 +136,12 @@ impl Code {
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.as_compact();
-        write!(f, "{}-{}-{}-{}", &text[..4], &text[4..8], &text[8..12], &text[12..])
+        // A hyphen after every four, written in one piece.
+        let mut text = [b'-'; LENGTH + 3];
+        for (group, four) in self.0.chunks_exact(4).enumerate() {
+            text[5 * group..5 * group + 4].copy_from_slice(four);
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -1,12 +1,12 @@
 //! What callers want. Clocks, ids, randomness and risk decisions come with the command.
 
 use crate::event::{
-    ApiKey, Decision, Location, MerchantProfile, Note, Operation, Pseudonym, Quotas, ReleaseReason, SendRow,
+    ApiKey, Decision, LoadTest, Location, MerchantProfile, Note, Operation, Pseudonym, Quotas, ReleaseReason, SendRow,
     StockProfile,
 };
 use crate::id::MerchantId;
 use crate::order::Order;
-use crate::terms::{Limits, Millis, Terms};
+use crate::terms::{CodeMode, Limits, Millis, Terms};
 
 /// A command at one merchant.
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ pub enum Command {
     EndKey([u8; 16]),
     /// A store.
     CreateStore(String, Option<Location>),
-    /// A stock in draft.
-    CreateStock(Box<StockProfile>),
+    /// A stock in draft, and how many redemptions a day it expects; 0 where nothing is said.
+    CreateStock(Box<StockProfile>, u64),
     /// Changes a stock.
     ChangeStock(u64, Box<StockPatch>),
     /// Moves a stock.
@@ -65,13 +65,36 @@ pub enum Command {
     ExpireLock(u64),
     /// A tick: a stock's coupons with this end are over.
     ExpireCoupons(u64, Millis),
+    /// At a merchant's rehearsals: a twin of one of its stocks.
+    OpenRehearsal(RehearsalTerms),
+    /// A tick: a twin's date has come.
+    ForgetRehearsal(u64),
+    /// Stores a load test's report.
+    StoreLoadTest(Box<LoadTest>),
+}
+
+/// What a rehearsal is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RehearsalTerms {
+    /// Of which stock.
+    pub of: u64,
+    /// How many coupons at most; as many as the stock itself has where left out.
+    pub total: Option<u64>,
+    /// Where its codes come from; where the stock's own come from where left out, or from batches made ahead where those
+    /// are the merchant's.
+    pub code_mode: Option<CodeMode>,
+    /// Closed and forgotten from here on.
+    pub until: Millis,
 }
 
 /// A step of a stock's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Draft → active.
-    Activate,
+    /// Draft → active; stocks that expect more redemptions a day than this need a load test that passed.
+    Activate {
+        /// No limit where left out.
+        tested_above: Option<u64>,
+    },
     /// Active → paused.
     Pause,
     /// Paused → active.
@@ -116,6 +139,8 @@ pub struct StockPatch {
     pub limits: Option<Limits>,
     /// Only in draft; `Some(None)` takes the budget away.
     pub budget: Option<Option<i64>>,
+    /// How many redemptions a day it expects at most; 0 takes that back.
+    pub expected_daily: Option<u64>,
 }
 
 /// A claim, of a stock or of a printed code.

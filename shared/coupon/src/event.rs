@@ -66,6 +66,14 @@ pub enum Event {
     CodesImported(ImportChunk),
     /// A chunk of users; what became of each is decided where it stands.
     CouponsSent(SendChunk),
+    /// At a merchant's rehearsals: a twin of one of its stocks, open until a date.
+    RehearsalOpened(Box<Rehearsal>),
+    /// A twin's date has come: it is closed, and so much of it is forgotten.
+    RehearsalForgotten(Forgotten),
+    /// How many redemptions a day a stock expects at most; stock 0 is the one that this record makes.
+    RedemptionsExpected(u64, u64),
+    /// A load test's report.
+    LoadTestStored(Box<LoadTest>),
 }
 
 /// Where `close` and `pause` stop redemptions too.
@@ -160,6 +168,49 @@ pub struct StockProfile {
     pub limits: Limits,
     /// Of discount given, in minor units.
     pub budget: Option<i64>,
+    /// The caller's.
+    pub note: Note,
+}
+
+/// A twin of a stock, to rehearse on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rehearsal {
+    /// Whose stock it is; rehearsals have the merchant's zone.
+    pub merchant: MerchantProfile,
+    /// The stock that it is a twin of.
+    pub of: u64,
+    /// Closed and forgotten from here on.
+    pub until: Millis,
+    /// What it promises.
+    pub stock: StockProfile,
+}
+
+/// How far a twin is forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// The twin.
+    pub stock: u64,
+    /// Running numbers below this one are.
+    pub numbers: u64,
+    /// What was made by records before this one is.
+    pub sequences: Sequence,
+}
+
+/// A load test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadTest {
+    /// Of which stock's promotion.
+    pub stock: Option<u64>,
+    /// Whether everything held.
+    pub passed: bool,
+    /// The profile that was run.
+    pub profile: String,
+    /// What it came to, in a line.
+    pub verdict: String,
+    /// The highest rate asked for, requests per second.
+    pub peak_per_second: u64,
+    /// All of it: JSON in zlib's format (RFC 1950).
+    pub report: Vec<u8>,
     /// The caller's.
     pub note: Note,
 }

@@ -1,7 +1,7 @@
 //! The story of a coupon or a stock: each record that changed it names the one before, so the whole of it can be
 //! followed back through the log, and its state at any point told again.
 
-use crate::event::{CouponState, Event, Pseudonym, ReversedPart};
+use crate::event::{CouponState, Event, Pseudonym, ReversedPart, StockState};
 use crate::fold::{At, find_coupon, untouched};
 use crate::id::{MerchantId, Sequence};
 use crate::record::{Entity, Guard, Record};
@@ -189,6 +189,10 @@ fn stock_after_event(stock: Option<Stock>, event: &Event, at: At) -> Option<Stoc
     if let Event::StockCreated(profile) = event {
         return Some(Stock::draft((**profile).clone(), at.sequence, at.time));
     }
+    if let Event::RehearsalOpened(rehearsal) = event {
+        let draft = Stock::draft(rehearsal.stock.clone(), at.sequence, at.time);
+        return Some(Stock { state: StockState::Active, ..draft });
+    }
     let mut stock = stock?;
     match event {
         Event::StockChanged(_, profile) => stock.profile = (**profile).clone(),
@@ -196,6 +200,7 @@ fn stock_after_event(stock: Option<Stock>, event: &Event, at: At) -> Option<Stoc
         Event::TotalSet(_, total) => stock.profile.total = *total,
         Event::BudgetSet(_, budget) => stock.profile.budget = *budget,
         Event::LimitsSet(_, limits) => stock.profile.limits = *limits,
+        Event::RehearsalForgotten(_) => (stock.state, stock.redemptions_stopped) = (StockState::Closed, true),
         _ => return Some(stock),
     }
     (stock.previous, stock.version) = (stock.version, at.sequence);

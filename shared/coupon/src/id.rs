@@ -26,22 +26,42 @@ pub struct Shard(pub u8);
 /// The position of a record among all records of its shard, counted from 1; the same on every layout of the log.
 pub type Sequence = u64;
 
+/// Set in the numbers of rehearsals. Merchants are numbered by records, of which there are fewer.
+const REHEARSALS: u32 = 1 << 31;
+
 impl MerchantId {
-    /// The shard that holds all that is the merchant's.
+    /// Where the merchant's rehearsals are: beside it in the same shard, and under a number of its own in every key of
+    /// state, so that nothing of theirs is counted with what is real.
+    #[must_use]
+    pub const fn rehearsals(self) -> Self {
+        Self(self.0 | REHEARSALS)
+    }
+
+    /// Whether this is where a merchant's rehearsals are.
+    pub const fn is_rehearsals(self) -> bool {
+        self.0 & REHEARSALS != 0
+    }
+
+    /// The merchant itself, whose rehearsals these may be.
+    #[must_use]
+    pub const fn real(self) -> Self {
+        Self(self.0 & !REHEARSALS)
+    }
+
+    /// The shard that holds all that is the merchant's, its rehearsals too.
     pub fn shard(self) -> Shard {
         if self == PLATFORM {
             return Shard(0);
         }
         // Fibonacci hashing spreads consecutive numbers evenly over 1..=255.
-        let spread = u64::from(self.0).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        let spread = u64::from(self.real().0).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         Shard((1 + spread % 255) as u8)
     }
 }
 
 impl fmt::Display for MerchantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("mer_")?;
-        write_base32(f, u128::from(self.0), 7)
+        write_id(f, "mer_", u128::from(self.0), 7)
     }
 }
 
@@ -85,8 +105,7 @@ macro_rules! entity_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str($prefix)?;
-                write_base32(f, (u128::from(self.merchant.0) << 64) | u128::from(self.number), 20)
+                write_id(f, $prefix, (u128::from(self.merchant.0) << 64) | u128::from(self.number), 20)
             }
         }
 
@@ -127,6 +146,8 @@ entity_id! {
     DecisionId = "dec_";
     /// An operation on many rows.
     OperationId = "op_";
+    /// A load test's report.
+    LoadTestId = "ldt_";
 }
 
 /// Orders what happened to one merchant; stays the same when the ledger is copied.
@@ -135,8 +156,7 @@ pub struct LedgerRef(pub Sequence);
 
 impl fmt::Display for LedgerRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("lrf_")?;
-        write_base32(f, u128::from(self.0), 13)
+        write_id(f, "lrf_", u128::from(self.0), 13)
     }
 }
 
@@ -155,22 +175,36 @@ impl FromStr for LedgerRef {
     }
 }
 
-fn write_base32(f: &mut fmt::Formatter<'_>, value: u128, digits: u32) -> fmt::Result {
-    let mut text = [0_u8; 26];
-    for (i, place) in text.iter_mut().take(digits as usize).enumerate() {
-        let shift = 5 * (digits - 1 - i as u32);
-        *place = ALPHABET[((value >> shift) & 31) as usize];
+/// In one piece: a string that is made of an id grows once.
+fn write_id(f: &mut fmt::Formatter<'_>, prefix: &str, value: u128, digits: usize) -> fmt::Result {
+    let mut text = [0_u8; 32];
+    let length = prefix.len() + digits;
+    text[..prefix.len()].copy_from_slice(prefix.as_bytes());
+    for (i, place) in text[prefix.len()..length].iter_mut().enumerate() {
+        *place = ALPHABET[((value >> (5 * (digits - 1 - i))) & 31) as usize];
     }
-    f.write_str(std::str::from_utf8(&text[..digits as usize]).map_err(|_| fmt::Error)?)
+    f.write_str(std::str::from_utf8(&text[..length]).map_err(|_| fmt::Error)?)
 }
+
+/// What a byte stands for; `NO_DIGIT` for those that are not in the alphabet.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < ALPHABET.len() {
+        digits[ALPHABET[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    digits
+};
+const NO_DIGIT: u8 = u8::MAX;
 
 fn read_base32(text: &str, digits: usize) -> Result<u128, IdError> {
     if text.len() != digits {
         return Err(IdError);
     }
-    text.bytes().try_fold(0_u128, |value, byte| {
-        let digit = ALPHABET.iter().position(|&a| a == byte).ok_or(IdError)?;
-        Ok((value << 5) | digit as u128)
+    text.bytes().try_fold(0_u128, |value, byte| match DIGITS[usize::from(byte)] {
+        NO_DIGIT => Err(IdError),
+        digit => Ok((value << 5) | u128::from(digit)),
     })
 }
 

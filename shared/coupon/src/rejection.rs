@@ -40,6 +40,15 @@ pub enum Rejection {
     KeyRotated,
     /// The stock is closed for ever.
     StockClosed,
+    /// So many redemptions a day need a load test that passed.
+    LoadTestRequired {
+        /// What the stock expects.
+        expected: u64,
+        /// More than this need one.
+        above: u64,
+    },
+    /// A rehearsal is of a real stock.
+    RehearsalOfRehearsal,
     /// The stock's codes come from elsewhere.
     CodeModeMismatch,
     /// What the caller thinks is current is not.
@@ -191,7 +200,11 @@ impl Rejection {
             Self::LockLost(_) | Self::CouponLocked { .. } => 7,
             Self::CouponExpired(_) | Self::ReversalTooLate(_) => 8,
             Self::StockNotDraft(_) | Self::StockNotActive(_) | Self::StockNotPaused(_) | Self::StockClosed => 9,
-            Self::CodeModeMismatch | Self::KeyRotated | Self::VersionConflict { .. } => 10,
+            Self::CodeModeMismatch
+            | Self::KeyRotated
+            | Self::VersionConflict { .. }
+            | Self::LoadTestRequired { .. }
+            | Self::RehearsalOfRehearsal => 10,
             Self::BelowUsed { .. } => 11,
             Self::ClaimNotOpen { .. } | Self::NotYetValid(_) => 12,
             Self::OutsideAvailableTimes(_) => 13,

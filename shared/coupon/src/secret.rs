@@ -20,16 +20,32 @@ impl PseudonymKey {
     }
 }
 
+/// A key from which others are derived, prepared.
+#[derive(Clone)]
+pub struct MasterKey(KeyedHash);
+
+impl MasterKey {
+    /// Prepares a key of any length.
+    pub fn new(key: &[u8]) -> Self {
+        Self(keyed(key))
+    }
+
+    /// See [`derive`].
+    pub fn derive(&self, label: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let mut hash = self.0.clone();
+        absorb(&mut hash, label.as_bytes());
+        for part in parts {
+            absorb(&mut hash, part);
+        }
+        hash.finalize().into_bytes().into()
+    }
+}
+
 /// Derives a key from `master`: HMAC-SHA256 over the label and the parts, each behind its length as 8 big-endian
 /// bytes, so that no two lists of texts are the same message. Another label gives an independent key (the single
 /// block case of NIST SP 800-108).
 pub fn derive(master: &[u8], label: &str, parts: &[&[u8]]) -> [u8; 32] {
-    let mut hash = keyed(master);
-    absorb(&mut hash, label.as_bytes());
-    for part in parts {
-        absorb(&mut hash, part);
-    }
-    hash.finalize().into_bytes().into()
+    MasterKey::new(master).derive(label, parts)
 }
 
 /// What stands for a personal `value` of a `kind` (such as `user` or `device`) in guards and state: HMAC-SHA256 cut to

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{
-    ApiKey, CouponState, MerchantProfile, OperationKind, Pseudonym, Quotas, StockProfile, StockState, StoreProfile,
+    ApiKey, CouponState, LoadTest, MerchantProfile, OperationKind, Pseudonym, Quotas, StockProfile, StockState,
+    StoreProfile,
 };
 use crate::id::{MerchantId, Sequence, Shard};
 use crate::record::RequestKey;
@@ -55,6 +56,12 @@ pub enum Key {
     Results(MerchantId, u64, u64),
     /// A request, in the shard of its merchant.
     Request(Shard, RequestKey),
+    /// A twin to rehearse on.
+    Rehearsal(MerchantId, u64),
+    /// What a stock's promotion expects, and whether it was tested.
+    Readiness(MerchantId, u64),
+    /// A load test.
+    LoadTest(MerchantId, u64),
 }
 
 /// A row of state. What is large lies elsewhere: there are millions of rows, most of them requests and redemptions.
@@ -100,6 +107,12 @@ pub enum Row {
     Results(Arc<Vec<RowResult>>),
     /// See [`Key::Request`].
     Request(RequestRow),
+    /// See [`Key::Rehearsal`].
+    Rehearsal(Arc<RehearsalRow>),
+    /// See [`Key::Readiness`].
+    Readiness(Readiness),
+    /// See [`Key::LoadTest`].
+    LoadTest(Arc<LoadTestRow>),
 }
 
 /// A merchant.
@@ -420,6 +433,49 @@ impl RowResult {
     }
 }
 
+/// A twin to rehearse on, until its date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RehearsalRow {
+    /// The stock that it is a twin of.
+    pub of: u64,
+    /// Closed and forgotten from here on.
+    pub until: Millis,
+    /// Made at.
+    pub created_at: Millis,
+    /// The record that closed it, once its date has come: nothing was made after it.
+    pub closed: Option<Sequence>,
+    /// Running numbers below this one are forgotten.
+    pub numbers: u64,
+    /// What was made by records before this one is.
+    pub sequences: Sequence,
+}
+
+/// What a stock's promotion expects, and whether it was tested.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Redemptions a day at most; 0 where nothing was said.
+    pub expected_daily: u64,
+    /// The last load test that passed.
+    pub passed: Option<Sequence>,
+}
+
+/// A load test; the report stands in its record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadTestRow {
+    /// Of which stock's promotion.
+    pub stock: Option<u64>,
+    /// Stored at.
+    pub created_at: Millis,
+    /// Whether everything held.
+    pub passed: bool,
+    /// The profile that was run.
+    pub profile: Arc<str>,
+    /// What it came to, in a line.
+    pub verdict: Arc<str>,
+    /// The highest rate asked for, requests per second.
+    pub peak_per_second: u64,
+}
+
 /// A request's key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestRow {
@@ -494,7 +550,10 @@ impl Key {
             | Self::UserCounts(m, _, _)
             | Self::StoreCounts(m, _, _)
             | Self::Operation(m, _)
-            | Self::Results(m, _, _) => m.shard(),
+            | Self::Results(m, _, _)
+            | Self::Rehearsal(m, _)
+            | Self::Readiness(m, _)
+            | Self::LoadTest(m, _) => m.shard(),
         }
     }
 }
@@ -551,6 +610,12 @@ readers! {
     store_counts(stock: u64, store: u64) -> StoreCounts as DayCount;
     /// An operation.
     operation(number: u64) -> Operation as Arc<OperationRow>;
+    /// A twin to rehearse on.
+    rehearsal(number: u64) -> Rehearsal as Arc<RehearsalRow>;
+    /// What a stock's promotion expects.
+    readiness(stock: u64) -> Readiness as Readiness;
+    /// A load test.
+    load_test(number: u64) -> LoadTest as Arc<LoadTestRow>;
     /// The results of a chunk.
     results(operation: u64, chunk: u64) -> Results as Arc<Vec<RowResult>>;
 }
@@ -590,6 +655,20 @@ impl Stock {
             state: StockState::Draft,
             redemptions_stopped: false,
             profile,
+        }
+    }
+}
+
+impl LoadTestRow {
+    /// What stays of a load test beside its record.
+    pub fn of(test: &LoadTest, created_at: Millis) -> Self {
+        Self {
+            stock: test.stock,
+            created_at,
+            passed: test.passed,
+            profile: test.profile.as_str().into(),
+            verdict: test.verdict.as_str().into(),
+            peak_per_second: test.peak_per_second,
         }
     }
 }

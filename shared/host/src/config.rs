@@ -27,6 +27,23 @@ pub struct Config {
     pub limits: InlineConfig,
     /// The velocity rules of the risk-scorer.
     pub risk: VelocityRules,
+    /// What a promotion must show before it is opened.
+    pub promotions: Promotions,
+}
+
+/// What a promotion must show before it is opened.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Promotions {
+    /// A stock that expects more redemptions a day is activated only once a load test of it has passed; 0 asks for none.
+    /// Default 100000.
+    pub load_test_required_above: u64,
+}
+
+impl Default for Promotions {
+    fn default() -> Self {
+        Self { load_test_required_above: 100_000 }
+    }
 }
 
 /// The HTTP side.
@@ -39,6 +56,12 @@ pub struct Server {
     pub worker_threads: usize,
     /// Requests worked on at once; more wait, then are refused with 503. Default 10000.
     pub max_concurrent_requests: usize,
+    /// Requests per second that are let in, 1..=10000000; of more, what changes coupons goes before queries, and queries
+    /// before bulk work. Default: as many as can be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_requests_per_second: Option<u32>,
+    /// When requests wait longer than this for their turn, fewer are let in, milliseconds, 1..=10000. Default 100.
+    pub longest_wait_ms: u64,
     /// Connections at once. Default 10000.
     pub max_connections: usize,
     /// After SIGTERM, when what is left is cut off, seconds, 1..=60. Default 8.
@@ -113,6 +136,8 @@ impl Default for Server {
             listen: "127.0.0.1:8080".to_owned(),
             worker_threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
             max_concurrent_requests: 10_000,
+            max_requests_per_second: None,
+            longest_wait_ms: 100,
             max_connections: 10_000,
             drain_seconds: 8,
         }
@@ -181,6 +206,12 @@ impl Config {
         }
         if self.server.max_connections == 0 || self.server.max_concurrent_requests == 0 {
             return wrong("server.max_connections and max_concurrent_requests must be at least 1".to_owned());
+        }
+        if self.server.max_requests_per_second.is_some_and(|rate| !(1..=10_000_000).contains(&rate)) {
+            return wrong("server.max_requests_per_second must be 1 to 10000000".to_owned());
+        }
+        if !(1..=10_000).contains(&self.server.longest_wait_ms) {
+            return wrong(format!("server.longest_wait_ms is {}; it must be 1 to 10000", self.server.longest_wait_ms));
         }
         if !(1..=256).contains(&self.log.partitions) {
             return wrong(format!("log.partitions is {}; it must be 1 to 256", self.log.partitions));

@@ -10,6 +10,7 @@ pub mod docs;
 mod kafka;
 pub mod keys;
 mod late;
+pub mod memory;
 pub mod parts;
 mod platform;
 pub mod print;
@@ -21,7 +22,7 @@ pub use kafka::options as kafka_options;
 pub use late::health;
 pub use parts::Parts;
 pub use platform::platform_key;
-pub use service::{ADDRESS_FILE, Building, Service, closed, limits, run, stdin_closed};
+pub use service::{ADDRESS_FILE, Building, Service, admission, closed, limits, run, stdin_closed};
 pub use state_folder::StateFolder;
 
 /// What may end a command: it is said once, on the standard error.

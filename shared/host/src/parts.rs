@@ -43,6 +43,8 @@ pub struct Parts {
     pub storage: Arc<Storage>,
     /// Where this instance keeps what it can make anew.
     pub data_dir: PathBuf,
+    /// A stock that expects more redemptions a day needs a load test that passed; nothing asks for none.
+    pub tested_above: Option<u64>,
 }
 
 /// What a process does beside serving.
@@ -102,6 +104,7 @@ pub fn start(
         master: Arc::new(master.to_vec()),
         storage,
         data_dir: data_dir.to_owned(),
+        tested_above: Some(config.promotions.load_test_required_above).filter(|above| *above > 0),
     })
 }
 

@@ -12,6 +12,7 @@ use axum::Router;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use event_log::EventLog;
 use http_api::server::ServerLimits;
+use http_api::server::admission::{Admission, AdmissionLimits};
 use inline_risk::Beat;
 use projection::codec::known_semantics;
 use projection::owner::Progress;
@@ -77,6 +78,7 @@ pub fn run(service: &Service) -> ExitCode {
     let command = Arguments::command().name(name).about(service.about);
     let arguments = Arguments::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
     telemetry::start();
+    crate::memory::small_pages();
     match live(service, arguments) {
         Ok(code) => code,
         Err(error) => {
@@ -128,9 +130,9 @@ async fn serve(
     let progress = Arc::new(Progress::default());
     let late = Late::new(progress.clone());
     let stopping = Arc::new(AtomicBool::new(false));
-    let limits = limits(&config);
+    let (limits, admission) = (limits(&config), admission(&config));
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = http_api::server::serve(listener, late.router(), limits, async {
+    let server = http_api::server::serve(listener, late.router(), limits, admission.clone(), async {
         let _ = stopped.await;
     });
     let server = tokio::spawn(server);
@@ -149,6 +151,8 @@ async fn serve(
         () = &mut asked_to_end => None,
     };
     if let Some((parts, router, contact, single)) = &started {
+        let ledger = parts.backend.ledger.clone();
+        admission.also_waits(Box::new(move || ledger.waited()));
         late.ready(router.clone(), parts.backend.ledger.clone(), contact.clone(), single.then_some(SINGLE));
         print::line("ready");
         tracing::info!(service = service.name, %address, log = parts.log.partitions(event_log::Topic::Ledger), "ready");
@@ -214,6 +218,14 @@ pub fn limits(config: &Config) -> ServerLimits {
         drain_deadline: Duration::from_secs(config.server.drain_seconds),
         ..ServerLimits::default()
     }
+}
+
+/// How much it lets in.
+pub fn admission(config: &Config) -> Admission {
+    Admission::new(AdmissionLimits {
+        per_second: config.server.max_requests_per_second,
+        longest_wait: Duration::from_millis(config.server.longest_wait_ms),
+    })
 }
 
 /// Told when the standard input is closed; a thread of its own waits, since reading it cannot be given up.

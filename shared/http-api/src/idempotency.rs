@@ -66,6 +66,9 @@ pub struct Answer {
     pub location: Option<String>,
 }
 
+/// Most answers are no longer.
+const USUAL_BYTES: usize = 1_024;
+
 impl Answer {
     /// An answer given for the first time.
     pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
@@ -74,7 +77,8 @@ impl Answer {
 
     /// An answer made from a value.
     pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Self> {
-        serde_json::to_vec(value).map(|body| Self::new(status, body)).map_err(Problem::internal)
+        let mut body = Vec::with_capacity(USUAL_BYTES);
+        serde_json::to_writer(&mut body, value).map(|()| Self::new(status, body)).map_err(Problem::internal)
     }
 
     /// 200 with a value.

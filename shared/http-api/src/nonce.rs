@@ -36,10 +36,13 @@ pub struct NonceStore {
     capacity: usize,
 }
 
+/// How many nonces are remembered of each caller, by the hash of its key's id.
+type ByCaller = HashMap<u64, u32, BuildHasherDefault<TakenHash>>;
+
 #[derive(Default)]
 struct Part {
     known: HashSet<u128, BuildHasherDefault<TakenHash>>,
-    by_caller: HashMap<u64, u32>,
+    by_caller: ByCaller,
     /// Oldest first, each with the time from which it may be forgotten.
     buckets: VecDeque<Bucket>,
 }
@@ -47,7 +50,7 @@ struct Part {
 struct Bucket {
     until_seconds: i64,
     nonces: Vec<u128>,
-    by_caller: HashMap<u64, u32>,
+    by_caller: ByCaller,
 }
 
 impl Default for NonceStore {
@@ -122,7 +125,7 @@ impl Part {
         let place = self.buckets.iter().rposition(|bucket| bucket.until_seconds <= until_seconds).map_or(0, |i| i + 1);
         let exists = place > 0 && self.buckets[place - 1].until_seconds == until_seconds;
         if !exists {
-            self.buckets.insert(place, Bucket { until_seconds, nonces: Vec::new(), by_caller: HashMap::new() });
+            self.buckets.insert(place, Bucket { until_seconds, nonces: Vec::new(), by_caller: ByCaller::default() });
         }
         let bucket = &mut self.buckets[if exists { place - 1 } else { place }];
         bucket.nonces.push(hash);
@@ -145,6 +148,10 @@ impl Hasher for TakenHash {
         for &byte in bytes {
             self.0 = self.0.rotate_left(8) ^ u64::from(byte);
         }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
     }
 
     fn write_u128(&mut self, number: u128) {

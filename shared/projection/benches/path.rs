@@ -33,6 +33,7 @@ fn decided(ledger: &Ledger, command: &Command) -> Proposal {
 /// A merchant with a million codes made ahead, of which the first has the running number 1.
 fn shop() -> Ledger {
     let mut ledger = Ledger::new();
+    ledger.note_changes();
     let profile = MerchantProfile { name: "bench".into(), zone: Zone(chrono_tz::Asia::Shanghai), livemode: false };
     let stock = StockProfile {
         name: "bench".into(),
@@ -57,8 +58,8 @@ fn shop() -> Ledger {
     };
     let commands = [
         Command::OpenMerchant(profile),
-        Command::CreateStock(Box::new(stock)),
-        Command::MoveStock(2, Step::Activate, false),
+        Command::CreateStock(Box::new(stock), 0),
+        Command::MoveStock(2, Step::Activate { tested_above: None }, false),
         Command::MakeCodes(2, CODES, String::new()),
     ];
     for (number, command) in (1..).zip(&commands) {
@@ -125,7 +126,7 @@ fn path(criterion: &mut Criterion) {
                 spent += begun.elapsed();
                 // What the flusher would take away.
                 if number % 4_096 == 0 {
-                    ledger.shard_mut(MERCHANT.shard()).take_dirty();
+                    drop(ledger.shard_mut(MERCHANT.shard()).take_dirty());
                 }
             }
             spent

@@ -13,12 +13,15 @@ use event_log::{EventLog, Offset, ReadError, Stored, Topic};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::known_semantics;
+use crate::dirty::Dirty;
 use crate::ledger::Ledger;
-use crate::shard::{CHUNK, Dirty, PositionChunk, ShardState};
+use crate::shard::{CHUNK, PositionChunk, ShardState};
 use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::xxh3_128;
 
 mod file;
+#[cfg(test)]
+mod tests;
 
 use file::{Item, ItemRef, Reader, Writer, identity};
 
@@ -29,12 +32,14 @@ const WASTE_FROM: u64 = 64 << 20;
 
 /// What a flush writes, all or nothing.
 pub struct Image {
-    /// Changed rows, shard by shard.
+    /// What changed, shard by shard.
     pub rows: Vec<Dirty>,
     /// Changed chunks of positions, by shard and number.
     pub chunks: Vec<(u8, u32, PositionChunk)>,
     /// Up to where.
     pub meta: Meta,
+    /// How much there is in all, in [`worth`].
+    pub live: u64,
     /// It is of an instance that serves, and not of one that is still folding what there is.
     pub serving: bool,
 }
@@ -163,9 +168,17 @@ impl From<std::io::Error> for DiskError {
 pub struct Disk {
     path: PathBuf,
     file: File,
-    /// Bytes of the file, and how many of them its first commit, which is the oldest whole image, takes.
+    /// Bytes of the file.
     bytes: u64,
-    base_bytes: u64,
+    /// What was written to it, and what was of use of it at the last commit, in [`worth`].
+    written: u64,
+    live: u64,
+}
+
+/// So many rows and positions, in positions: a row takes about eight times as many bytes. Counted and not measured, since
+/// which bytes are out of date is known only by reading them.
+const fn worth(rows: usize, positions: usize) -> u64 {
+    (rows * 8 + positions) as u64
 }
 
 impl Disk {
@@ -188,7 +201,9 @@ impl Disk {
             }
         }
         let file = File::options().create(true).write(true).truncate(true).open(&path)?;
-        Ok((Self { path, file, bytes: 0, base_bytes: 0 }, Ledger::new(), vec![Reached::default(); partitions]))
+        let mut ledger = Ledger::new();
+        ledger.note_changes();
+        Ok((Self { path, file, bytes: 0, written: 0, live: 0 }, ledger, vec![Reached::default(); partitions]))
     }
 
     fn read_back(path: &Path, partitions: usize) -> Result<Option<(Self, Ledger, Vec<Reached>)>, DiskError> {
@@ -197,19 +212,19 @@ impl Disk {
         }
         let mut ledger = Ledger::new();
         let mut meta: Option<Meta> = None;
-        let mut base_bytes = 0;
+        // Of whole commits, and of the one that is being read.
+        let (mut written, mut reading) = (0, 0);
         let mut commit = Vec::new();
         let mut reader = Reader::open(path)?;
         while let Some(item) = reader.next()? {
+            reading += item.worth();
             match item {
                 Item::Meta(read) => {
+                    written += std::mem::take(&mut reading);
                     for item in commit.drain(..) {
                         restore(&mut ledger, item)?;
                     }
                     meta = Some(read);
-                    if base_bytes == 0 {
-                        base_bytes = reader.sound;
-                    }
                 }
                 // The first commit is a whole image, and was put in place whole; what is torn are later ones.
                 item if meta.is_none() => restore(&mut ledger, item)?,
@@ -223,25 +238,27 @@ impl Disk {
             return Err(damaged("written by another release or for another layout of the log"));
         }
         meta.restore(&mut ledger)?;
+        ledger.note_changes();
         let file = File::options().append(true).open(path)?;
         // Behind the last whole commit there may be half of one.
         file.set_len(reader.sound)?;
-        let disk = Self { path: path.to_owned(), file, bytes: reader.sound, base_bytes };
+        let disk = Self { path: path.to_owned(), file, bytes: reader.sound, written, live: live(&ledger) };
         Ok(Some((disk, ledger, meta.reached)))
     }
 
     /// Throws away everything.
     pub fn clear(&mut self) -> Result<(), DiskError> {
         self.file = File::options().create(true).write(true).truncate(true).open(&self.path)?;
-        self.bytes = 0;
-        self.base_bytes = 0;
+        (self.bytes, self.written, self.live) = (0, 0, 0);
         Ok(())
     }
 
     /// Appends an image. It need not be durable: what is lost is folded again.
     pub fn write(&mut self, image: &Image) -> Result<(), DiskError> {
         let mut writer = Writer::new(&mut self.file);
-        for (key, row) in image.rows.iter().flat_map(Dirty::iter) {
+        let mut rows = 0;
+        for (key, row) in image.rows.iter().flat_map(Dirty::latest) {
+            rows += 1;
             match row {
                 Some(row) => writer.item(&ItemRef::Put(key, row))?,
                 None => writer.item(&ItemRef::Gone(key))?,
@@ -251,16 +268,37 @@ impl Disk {
             writer.item(&ItemRef::Positions(*shard, *number, chunk))?;
         }
         self.bytes += writer.commit(&image.meta)?;
-        if self.base_bytes == 0 {
-            self.base_bytes = self.bytes;
+        self.written += worth(rows, image.chunks.iter().map(|(_, _, chunk)| chunk.len()).sum());
+        self.live = image.live;
+        crate::metrics::FLUSHED.inc_by(rows as u64);
+        Ok(())
+    }
+
+    /// Writes all of a ledger that is folded so far into an empty image.
+    pub fn write_whole(&mut self, ledger: &Ledger, reached: Vec<Reached>) -> Result<(), DiskError> {
+        self.clear()?;
+        let mut writer = Writer::new(&mut self.file);
+        for shard in ledger.shards() {
+            for (key, row) in shard.rows() {
+                writer.item(&ItemRef::Put(key, row))?;
+            }
+            for (number, chunk) in shard.positions().chunks_from(0) {
+                writer.item(&ItemRef::Positions(shard.shard().0, number as u32, chunk))?;
+            }
         }
-        crate::metrics::FLUSHED.inc_by(image.rows.iter().map(Dirty::len).sum::<usize>() as u64);
+        self.bytes = writer.commit(&Meta::of(ledger, reached))?;
+        self.live = live(ledger);
+        self.written = self.live;
         Ok(())
     }
 
     /// Whether most of the file is no longer of use.
     pub fn is_wasteful(&self) -> bool {
-        self.bytes > WASTE_FROM && self.bytes > 3 * self.base_bytes
+        self.bytes > WASTE_FROM && self.is_outdated()
+    }
+
+    fn is_outdated(&self) -> bool {
+        self.written > 3 * self.live
     }
 
     /// Writes the file anew with what is still of use, as one commit. Takes the file's length in time and a few dozen
@@ -298,7 +336,7 @@ impl Disk {
             number += 1;
         }
         self.bytes = writer.commit(&meta)?;
-        self.base_bytes = self.bytes;
+        self.written = self.live;
         drop(file);
         std::fs::rename(&draft, &self.path)?;
         self.file = File::options().append(true).open(&self.path)?;
@@ -357,7 +395,12 @@ pub fn image(ledger: &mut Ledger, reached: Vec<Reached>, flushed: &mut [Sequence
             flushed[usize::from(n)] = shard.sequence;
         }
     }
-    Image { rows, chunks, meta: Meta::of(ledger, reached), serving: true }
+    Image { rows, chunks, meta: Meta::of(ledger, reached), live: live(ledger), serving: true }
+}
+
+/// How much there is in all.
+fn live(ledger: &Ledger) -> u64 {
+    ledger.shards().map(|shard| worth(shard.len(), shard.sequence as usize)).sum()
 }
 
 fn damaged(what: &str) -> DiskError {

@@ -451,7 +451,7 @@ impl Engine {
         self.refresh(shard, now);
         let number = entry.origin().number;
         let semantics = self.ledger.shard(shard).semantics;
-        let bytes = codec::encode(&entry, shard, semantics, Realm::Live, None);
+        let bytes = codec::encode(&entry, shard, semantics, realm(&entry), None);
         let entry = Arc::new(entry);
         let (expected, wrote) = self.speculate(&entry, shard, now, number);
         let partition = self.partition(shard);
@@ -490,6 +490,7 @@ impl Engine {
             let (merchant, command) = match due {
                 Due::Lock(merchant, lock) => (merchant, Command::ExpireLock(lock)),
                 Due::Coupons(merchant, stock, until) => (merchant, Command::ExpireCoupons(stock, until)),
+                Due::Rehearsal(merchant, stock) => (merchant, Command::ForgetRehearsal(stock)),
             };
             let shard = merchant.shard();
             if self.follow[self.partition(shard)].stopped.is_some() {
@@ -614,4 +615,12 @@ fn header_of(shard: Shard) -> Header {
 /// Whether a void record's request is decided again: a fenced one is not, its caller has that refusal.
 fn decides_again(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Void(kind) if kind != GuardKind::Fences)
+}
+
+/// Fences and cancels name keys only, which are a merchant's or its rehearsals'.
+fn realm(entry: &Entry) -> Realm {
+    match entry {
+        Entry::Guarded(record) if record.merchant.is_rehearsals() => Realm::Rehearsal,
+        Entry::Guarded(_) | Entry::Fences(_) | Entry::Cancel(_) => Realm::Live,
+    }
 }

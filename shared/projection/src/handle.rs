@@ -1,8 +1,8 @@
 //! How services speak to the owner.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use coupon::fold::At;
 use coupon::id::{Sequence, Shard};
@@ -15,7 +15,8 @@ use tokio::sync::oneshot;
 use crate::codec::{self, Decoded};
 use crate::engine::{Answer, Reply, Submission};
 use crate::ledger::Ledger;
-use crate::owner::{MAX_WAITING, Message, overloaded};
+use crate::owner::{Message, overloaded};
+use crate::waiting::Waiting;
 
 /// How long an answer is waited for; then its outcome is unknown to the caller.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,7 +32,7 @@ pub type Ask = Box<dyn FnOnce(Reply) -> Submission + Send>;
 pub struct LedgerHandle {
     owner: Sender<Message>,
     log: Arc<dyn EventLog>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
     clock: fn() -> Millis,
     rounds: Arc<Rounds>,
 }
@@ -52,7 +53,7 @@ impl LedgerHandle {
     pub(crate) fn new(
         owner: Sender<Message>,
         log: Arc<dyn EventLog>,
-        waiting: Arc<AtomicUsize>,
+        waiting: Arc<Waiting>,
         clock: fn() -> Millis,
     ) -> Self {
         Self { owner, log, waiting, clock, rounds: Arc::default() }
@@ -70,10 +71,9 @@ impl LedgerHandle {
             // The caller may have gone away; what happened stands in the log.
             let _ = sender.send(answer);
         }));
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        if !self.waiting.come() {
             overloaded(submission);
-        } else if self.owner.send(Message::Submit(Box::new(submission))).is_err() {
+        } else if self.owner.send(Message::Submit(Box::new(submission), Instant::now())).is_err() {
             return Answer::Overloaded;
         }
         match tokio::time::timeout(PATIENCE, receiver).await {
@@ -83,6 +83,11 @@ impl LedgerHandle {
             }
             Ok(Err(_)) | Err(_) => Answer::Unknown,
         }
+    }
+
+    /// How long those submissions waited for the owner, in the mean, that it took up since this was last asked.
+    pub fn waited(&self) -> Duration {
+        self.waiting.mean()
     }
 
     /// Looks at what is folded. Everything that was answered before is in it.

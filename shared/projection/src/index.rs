@@ -35,6 +35,10 @@ pub enum List {
     Locks,
     /// Its operations.
     Operations,
+    /// Twins of its stocks, under its rehearsals.
+    Rehearsals,
+    /// Its load tests.
+    LoadTests,
 }
 
 /// All lists; each holds numbers in the order in which they came.
@@ -103,7 +107,42 @@ impl Index {
             }
             (Key::Lock(merchant, number), _) => self.push(merchant, List::Locks, number),
             (Key::Operation(merchant, number), _) => self.push(merchant, List::Operations, number),
+            (Key::Rehearsal(merchant, number), _) => self.push(merchant, List::Rehearsals, number),
+            (Key::LoadTest(merchant, number), _) => self.push(merchant, List::LoadTests, number),
             _ => {}
+        }
+    }
+
+    /// Takes note of a row that is gone. Only rehearsals are forgotten; what is left of them in the lists of all is passed
+    /// over by who reads them, and goes with the merchant's last rehearsal.
+    pub fn removed(&mut self, key: &Key, before: &Row) {
+        match (*key, before) {
+            (Key::Coupon(merchant, _), Row::Coupon(coupon)) => {
+                if let Some(user) = coupon.user {
+                    self.lists.remove(&(merchant, List::CouponsOfUser(user)));
+                }
+            }
+            (Key::Redemption(merchant, _), Row::Redemption(row)) => {
+                for user in row.users() {
+                    self.lists.remove(&(merchant, List::RedemptionsOfUser(user)));
+                }
+            }
+            (Key::Rehearsal(merchant, stock), _) => self.rehearsal_removed(merchant, stock),
+            _ => {}
+        }
+    }
+
+    fn rehearsal_removed(&mut self, merchant: MerchantId, stock: u64) {
+        for list in [List::Batches(stock), List::CouponsOfStock(stock), List::RedemptionsOfStock(stock)] {
+            self.lists.remove(&(merchant, list));
+        }
+        let left: SmallVec<_> = self.list(merchant, List::Rehearsals).iter().copied().filter(|n| *n != stock).collect();
+        if !left.is_empty() {
+            self.lists.insert((merchant, List::Rehearsals), left);
+            return;
+        }
+        for list in [List::Rehearsals, List::Stocks, List::Coupons, List::Redemptions, List::Locks, List::Operations] {
+            self.lists.remove(&(merchant, list));
         }
     }
 

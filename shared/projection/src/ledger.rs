@@ -22,9 +22,11 @@ pub enum Due {
     Lock(MerchantId, u64),
     /// A stock's coupons with this end are over.
     Coupons(MerchantId, u64, Millis),
+    /// A rehearsal's date has come.
+    Rehearsal(MerchantId, u64),
 }
 
-/// Called with merchants', keys' and imported codes' rows as they change.
+/// Called with merchants', keys', stores', imported codes' and rehearsals' rows as they change.
 pub type Watcher = Box<dyn FnMut(&Key, &Row) + Send>;
 
 /// The log switched to rules that this release does not know.
@@ -51,6 +53,8 @@ pub struct Ledger {
     requests: usize,
     watcher: Option<Watcher>,
     rules: Rules,
+    /// Kept for its room.
+    changes: Vec<(Key, Option<Row>)>,
 }
 
 impl Default for Ledger {
@@ -70,6 +74,7 @@ impl Ledger {
             requests: 0,
             watcher: None,
             rules: Rules::default(),
+            changes: Vec::new(),
         }
     }
 
@@ -83,7 +88,7 @@ impl Ledger {
         Rules { semantics: self.shard(shard).semantics, ..self.rules }
     }
 
-    /// Tells `watcher` of every merchant, key and imported code, now and as they change.
+    /// Tells `watcher` of every merchant, key, store, imported code and rehearsal, now and as they change.
     pub fn watch(&mut self, mut watcher: Watcher) {
         for (key, row) in self.shards.iter().flat_map(ShardState::rows) {
             if watched(key) {
@@ -118,7 +123,12 @@ impl Ledger {
         self.shards.iter().map(ShardState::len).sum()
     }
 
-    /// The rows that changed and were not written behind yet.
+    /// From here on it is noted which rows change, for whoever writes them behind.
+    pub fn note_changes(&mut self) {
+        self.shards.iter_mut().for_each(ShardState::note_changes);
+    }
+
+    /// Changes of rows that were not written behind yet.
     pub fn dirty(&self) -> usize {
         self.shards.iter().map(ShardState::dirty).sum()
     }
@@ -185,8 +195,14 @@ impl Ledger {
         state.time = at.time;
         state.positions_mut().push(offset, at.time);
         state.checkpoint();
-        for (key, before) in state.take_changes() {
-            let Some(row) = state.get(&key) else { continue };
+        state.swap_changes(&mut self.changes);
+        for (key, before) in self.changes.drain(..) {
+            let Some(row) = state.get(&key) else {
+                if let Some(before) = &before {
+                    self.index.removed(&key, before);
+                }
+                continue;
+            };
             self.index.changed(&key, before.as_ref(), row);
             schedule(&mut self.due, &key, before.as_ref(), row);
             if let (true, Some(watcher)) = (watched(&key), &mut self.watcher) {
@@ -202,7 +218,6 @@ impl Ledger {
         // Coupons are listed as they came into somebody's hands, everything else by its number.
         let mut coupons = Vec::new();
         for shard in shards.iter_mut() {
-            shard.take_dirty();
             *requests += shard.live_requests();
             for (key, row) in shard.rows() {
                 schedule(due, key, None, row);
@@ -241,7 +256,7 @@ impl Ledger {
 }
 
 fn watched(key: &Key) -> bool {
-    matches!(key, Key::Merchant(..) | Key::ApiKey(..) | Key::CodeText(..))
+    matches!(key, Key::Merchant(..) | Key::ApiKey(..) | Key::Store(..) | Key::CodeText(..) | Key::Rehearsal(..))
 }
 
 fn schedule(due: &mut BinaryHeap<Reverse<(Millis, Due)>>, key: &Key, before: Option<&Row>, row: &Row) {
@@ -259,6 +274,9 @@ fn schedule(due: &mut BinaryHeap<Reverse<(Millis, Due)>>, key: &Key, before: Opt
                     due.push(Reverse((*until, Due::Coupons(merchant, stock, *until))));
                 }
             }
+        }
+        (Key::Rehearsal(merchant, stock), Row::Rehearsal(row)) => {
+            due.push(Reverse((row.until, Due::Rehearsal(merchant, stock))));
         }
         _ => {}
     }

@@ -5,6 +5,7 @@
 
 pub mod background;
 pub mod codec;
+pub mod dirty;
 pub mod disk;
 pub mod engine;
 pub mod fail;
@@ -18,3 +19,4 @@ pub mod owner;
 pub mod refold;
 pub mod shard;
 pub mod snapshot;
+mod waiting;

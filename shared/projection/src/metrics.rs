@@ -23,6 +23,15 @@ pub static BATCH: LazyLock<Histogram> = LazyLock::new(|| {
     let buckets = vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
     register_histogram!("counterfoil_ledger_batch_records", "Records of one group commit", buckets).expect(DEFINED_ONCE)
 });
+/// From a batch's handing over to its being durable.
+pub static APPEND: LazyLock<Histogram> = LazyLock::new(|| {
+    let buckets = vec![
+        0.0001, 0.0002, 0.0003, 0.0005, 0.00075, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03,
+        0.05, 0.1, 0.2, 0.5, 1.0, 5.0,
+    ];
+    register_histogram!("counterfoil_log_append_seconds", "Until a batch of records was durable", buckets)
+        .expect(DEFINED_ONCE)
+});
 /// Rows written behind.
 pub static FLUSHED: LazyLock<IntCounter> = LazyLock::new(|| {
     register_int_counter!("counterfoil_projection_flushed_rows_total", "Rows written behind to the image")

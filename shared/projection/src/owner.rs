@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use coupon::id::{SHARDS, Sequence};
@@ -15,6 +15,7 @@ use crate::disk::{self, Image, Reached};
 use crate::engine::{Answer, Difference, Engine, Follow, Submission};
 use crate::feed::{Feed, Folded};
 use crate::ledger::Ledger;
+use crate::waiting::Waiting;
 
 mod ahead;
 mod start;
@@ -22,8 +23,6 @@ mod verify;
 
 pub use start::{EXIT_CODE, Progress, Start, StartError, start};
 
-/// Submissions that may wait for the owner; more is refused as overload.
-pub const MAX_WAITING: usize = 20_000;
 /// How often what changed is written behind. Gathering it takes a moment in which nothing is answered, so: little at once.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 /// The same while no row changes.
@@ -45,8 +44,8 @@ pub type Query = Box<dyn FnOnce(&Ledger, Millis) + Send>;
 
 /// Something for the owner to do.
 pub enum Message {
-    /// Decide.
-    Submit(Box<Submission>),
+    /// Decide; handed in then.
+    Submit(Box<Submission>, Instant),
     /// Look at what is folded.
     Query(Query),
     /// Whether a request is under way here.
@@ -72,7 +71,7 @@ struct Owner {
     log: Arc<dyn EventLog>,
     inbox: Receiver<Message>,
     outbox: Sender<Message>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
     moved: Arc<AtomicBool>,
     clock: fn() -> Millis,
     /// Since when a batch is under way.
@@ -140,8 +139,8 @@ impl Owner {
 
     fn take(&mut self, message: Message, wall: Millis) {
         match message {
-            Message::Submit(submission) => {
-                self.waiting.fetch_sub(1, Ordering::Relaxed);
+            Message::Submit(submission, since) => {
+                self.waiting.taken(since.elapsed());
                 if self.is_away() {
                     return (submission.reply)(Answer::Away);
                 }
@@ -153,7 +152,9 @@ impl Owner {
                 let _ = asked.send(self.engine.is_in_flight(key));
             }
             Message::Appended(numbers, result) => {
-                self.appending = None;
+                if let Some(since) = self.appending.take() {
+                    crate::metrics::APPEND.observe(since.elapsed().as_secs_f64());
+                }
                 match result {
                     Ok(()) => {
                         crate::fail::point("after_append");

@@ -10,10 +10,8 @@ use event_log::Offset;
 use linear_hashing::LinearHashMap;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::codec::FORMAT;
-
-/// Rows changed since the last flush; `None` where the row is gone.
-pub type Dirty = LinearHashMap<Key, Option<Row>>;
+use crate::codec;
+use crate::dirty::Dirty;
 
 /// The folded state of one shard.
 #[derive(Debug)]
@@ -35,7 +33,8 @@ pub struct ShardState {
     requests: BTreeMap<u32, Vec<RequestKey>>,
     live_requests: usize,
     positions: Positions,
-    dirty: Dirty,
+    /// What is to be written behind, where that is done.
+    dirty: Option<Dirty>,
     changes: Vec<(Key, Option<Row>)>,
 }
 
@@ -119,7 +118,7 @@ impl ShardState {
             requests: BTreeMap::new(),
             live_requests: 0,
             positions: Positions::default(),
-            dirty: Dirty::default(),
+            dirty: None,
             changes: Vec::new(),
         }
     }
@@ -185,19 +184,24 @@ impl ShardState {
         &mut self.positions
     }
 
-    /// How many rows changed since they were last taken.
+    /// How often rows changed since that was last taken.
     pub fn dirty(&self) -> usize {
-        self.dirty.len()
+        self.dirty.as_ref().map_or(0, Dirty::len)
     }
 
-    /// Rows changed since this was last called: each key once, with its last row.
+    /// From here on it is noted which rows change, for whoever writes them behind.
+    pub fn note_changes(&mut self) {
+        self.dirty.get_or_insert_default();
+    }
+
+    /// What changed since this was last called.
     pub fn take_dirty(&mut self) -> Dirty {
-        std::mem::take(&mut self.dirty)
+        self.dirty.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Changes since this was last called, with the row before each, in order.
-    pub fn take_changes(&mut self) -> Vec<(Key, Option<Row>)> {
-        std::mem::take(&mut self.changes)
+    /// Changes since this was last called, with the row before each, in order, in exchange for an empty list.
+    pub fn swap_changes(&mut self, changes: &mut Vec<(Key, Option<Row>)>) {
+        std::mem::swap(&mut self.changes, changes);
     }
 
     /// Puts a row in place that was read from disk.
@@ -237,7 +241,9 @@ impl Rows for ShardState {
         {
             self.note_request(&key, &row);
         }
-        self.dirty.insert(key, Some(row.clone()));
+        if let Some(dirty) = &mut self.dirty {
+            dirty.push(key, Some(row.clone()));
+        }
         let before = self.rows.insert(key, (row, hash));
         self.live_requests += usize::from(matches!(key, Key::Request(..)) && before.is_none());
         let old_hash = before.as_ref().map_or(0, |(_, hash)| *hash);
@@ -251,7 +257,9 @@ impl Rows for ShardState {
         let Some((row, hash)) = self.rows.remove(key) else { return };
         self.hash = self.hash.wrapping_sub(hash);
         self.live_requests -= usize::from(matches!(key, Key::Request(..)));
-        self.dirty.insert(*key, None);
+        if let Some(dirty) = &mut self.dirty {
+            dirty.push(*key, None);
+        }
         if !matches!(key, Key::Request(..)) {
             self.changes.push((*key, Some(row)));
         }
@@ -280,8 +288,7 @@ fn row_hash(key: &Key, row: &Row) -> u128 {
     }
     BUFFER.with_borrow_mut(|buffer| {
         buffer.clear();
-        let written = bincode::serde::encode_into_std_write((key, row), buffer, FORMAT);
-        debug_assert!(written.is_ok(), "writing to memory fails for no row");
+        codec::append(&(key, row), buffer);
         xxh3_128(buffer)
     })
 }

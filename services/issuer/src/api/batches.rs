@@ -44,7 +44,7 @@ pub(super) struct CodesRequest {
     params(("id" = String, Path)), responses((status = 202, body = serde_json::Value)))]
 pub(super) async fn make(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Developer])?;
-    let merchant = call.merchant()?;
+    call.merchant()?;
     call.require_idempotency_key()?;
     call.limit(QuotaClass::Create)?;
     let parsed = call.parse::<CodesRequest>()?;
@@ -54,7 +54,7 @@ pub(super) async fn make(State(state): State<Issuer>, path: Segment, call: Call)
         .done()?;
     let id = stock_id(&call, &path)?;
     let command = Command::MakeCodes(id.number, parsed.body.count, parsed.body.label);
-    state.backend.write(&call, merchant, parsed.fingerprint, command).await
+    state.backend.write(&call, id.merchant, parsed.fingerprint, command).await
 }
 
 /// Codes made ahead, or imported.
@@ -235,13 +235,13 @@ pub(super) struct VoidRequest {
     params(("id" = String, Path)), responses((status = 200, body = serde_json::Value)))]
 pub(super) async fn void(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Developer])?;
-    let merchant = call.merchant()?;
+    call.merchant()?;
     call.require_idempotency_key()?;
     let parsed = call.parse::<VoidRequest>()?;
     Check::new().length("/reason", &parsed.body.reason, 1..=200).done()?;
     let id = batch_id(&call, &path)?;
     let command = Command::VoidBatch(id.number, parsed.body.reason);
-    state.backend.write(&call, merchant, parsed.fingerprint, command).await
+    state.backend.write(&call, id.merchant, parsed.fingerprint, command).await
 }
 
 #[cfg(test)]

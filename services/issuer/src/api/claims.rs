@@ -46,7 +46,6 @@ pub(super) async fn create(State(state): State<Issuer>, call: Call) -> Result<An
     call.require(&[Role::Operator])?;
     let merchant = call.merchant()?;
     call.require_idempotency_key()?;
-    call.limit(QuotaClass::Redeem)?;
     let parsed = call.parse::<ClaimRequest>()?;
     let body = parsed.body;
     check(&body)?;
@@ -54,10 +53,15 @@ pub(super) async fn create(State(state): State<Issuer>, call: Call) -> Result<An
     let stock = match body.stock_id.as_deref() {
         None => None,
         Some(id) => {
-            let id = id.parse::<StockId>().ok().filter(|id| id.merchant == merchant);
+            let id = id.parse::<StockId>().ok().filter(|id| id.merchant.real() == merchant);
             Some(id.ok_or_else(|| Problem::of(Code::StockNotFound).pointer("/stock_id"))?)
         }
     };
+    let merchant = match stock {
+        Some(id) => id.merchant,
+        None => state.backend.place(merchant, body.code.as_deref(), None),
+    };
+    call.limit_at(merchant, QuotaClass::Redeem)?;
     let Shopper { user, decision, sealed } =
         match state.backend.shopper(&call, merchant, Some(&body.user_id), &body.context) {
             Ok(shopper) => shopper,
@@ -75,7 +79,8 @@ pub(super) async fn create(State(state): State<Issuer>, call: Call) -> Result<An
     };
     let user = user.unwrap_or_default();
     let command = ClaimCommand { what, user, channel: body.channel, decision, sealed, note };
-    state.backend.write(&call, merchant, parsed.fingerprint, Command::Claim(Box::new(command))).await
+    let command = Command::Claim(Box::new(command));
+    state.backend.write_for(Some(body.user_id), &call, merchant, parsed.fingerprint, command).await
 }
 
 fn check(body: &ClaimRequest) -> Result<(), Problem> {

@@ -35,10 +35,11 @@ const MAX_ROWS: usize = 1_000_000;
 pub(super) async fn import(State(state): State<Issuer>, path: Segment, upload: Upload) -> Result<Answer, Problem> {
     let Upload { call, format } = upload;
     call.require(&[Role::Admin])?;
-    let merchant = call.merchant()?;
+    call.merchant()?;
     call.require_idempotency_key()?;
     call.limit(QuotaClass::Import)?;
     let id = stock_id(&call, &path)?;
+    let merchant = id.merchant;
     let fingerprint = call.raw_fingerprint();
     if let Some(first) = state.backend.repeated(&call, merchant, fingerprint).await? {
         return Ok(first);
@@ -152,8 +153,9 @@ pub(super) async fn send(State(state): State<Issuer>, call: Call) -> Result<Answ
         );
     }
     check.done()?;
-    let id = body.stock_id.parse::<StockId>().ok().filter(|id| id.merchant == merchant);
+    let id = body.stock_id.parse::<StockId>().ok().filter(|id| id.merchant.real() == merchant);
     let id = id.ok_or_else(|| Problem::of(Code::StockNotFound).pointer("/stock_id"))?;
+    let merchant = id.merchant;
     if let Some(first) = state.backend.repeated(&call, merchant, parsed.fingerprint).await? {
         return Ok(first);
     }

@@ -10,8 +10,10 @@ mod batches;
 mod claims;
 mod imports;
 mod keys;
+mod load_tests;
 mod merchants;
 mod operations;
+mod rehearsals;
 mod settings;
 mod stocks;
 mod stores;
@@ -54,6 +56,12 @@ mod stores;
     operations::get,
     operations::result,
     claims::create,
+    rehearsals::create,
+    rehearsals::list,
+    load_tests::store,
+    load_tests::list,
+    load_tests::get,
+    load_tests::report,
 ), security(("signature" = []), ("test_key" = [])))]
 struct Document;
 
@@ -95,5 +103,9 @@ pub fn router(state: Issuer) -> Router {
         .route("/v1/operations/{id}", get(operations::get))
         .route("/v1/operations/{id}/result", get(operations::result))
         .route("/v1/claims", post(claims::create))
+        .route("/v1/stocks/{id}/rehearsals", post(rehearsals::create).get(rehearsals::list))
+        .route("/v1/load-tests", post(load_tests::store).get(load_tests::list))
+        .route("/v1/load-tests/{id}", get(load_tests::get))
+        .route("/v1/load-tests/{id}/report", get(load_tests::report))
         .with_state(state)
 }

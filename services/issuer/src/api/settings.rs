@@ -63,13 +63,13 @@ pub(super) struct LimitRequest {
     params(("id" = String, Path)), responses((status = 200, body = StockView)))]
 pub(super) async fn total(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Developer])?;
-    let merchant = call.merchant()?;
+    call.merchant()?;
     let parsed = call.parse::<TotalRequest>()?;
     let fits = (1..=MAX_COUNT).contains(&parsed.body.target);
     Check::new().field("/target", fits, "must be 1 to 1,000,000,000").done()?;
     let id = stock_id(&call, &path)?;
     let command = Command::SetTotal(id.number, parsed.body.current, parsed.body.target);
-    state.backend.write(&call, merchant, parsed.fingerprint, command).await
+    state.backend.write(&call, id.merchant, parsed.fingerprint, command).await
 }
 
 /// Set a stock's budget
@@ -77,14 +77,14 @@ pub(super) async fn total(State(state): State<Issuer>, path: Segment, call: Call
     params(("id" = String, Path)), responses((status = 200, body = StockView)))]
 pub(super) async fn budget(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Developer])?;
-    let merchant = call.merchant()?;
+    call.merchant()?;
     let parsed = call.parse::<BudgetRequest>()?;
     let BudgetRequest { current, target } = parsed.body;
     let fits = target.is_none_or(|money| (0..=MAX_AMOUNT).contains(&money.amount));
     Check::new().field("/target/amount", fits, "must be 0 to 100,000,000,000,000 minor units").done()?;
     let id = stock_id(&call, &path)?;
     // A draft's currency may have changed since the first time.
-    if let Some(first) = state.backend.repeated(&call, merchant, parsed.fingerprint).await? {
+    if let Some(first) = state.backend.repeated(&call, id.merchant, parsed.fingerprint).await? {
         return Ok(first);
     }
     let currency = state.backend.stock(id).await?.profile.terms.currency;
@@ -96,7 +96,7 @@ pub(super) async fn budget(State(state): State<Issuer>, path: Segment, call: Cal
     }
     let amount = |money: Option<Money>| money.map(|money| money.amount);
     let command = Command::SetBudget(id.number, amount(current), amount(target));
-    let written = state.backend.write(&call, merchant, parsed.fingerprint, command).await;
+    let written = state.backend.write(&call, id.merchant, parsed.fingerprint, command).await;
     // What is money is told as money, so that it can be sent back.
     written.map_err(|mut problem| {
         for field in ["current", "used"] {
@@ -113,7 +113,7 @@ pub(super) async fn budget(State(state): State<Issuer>, path: Segment, call: Cal
     params(("id" = String, Path), ("name" = String, Path)), responses((status = 200, body = StockView)))]
 pub(super) async fn limit(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Developer])?;
-    let merchant = call.merchant()?;
+    call.merchant()?;
     let parsed = call.parse::<LimitRequest>()?;
     let LimitRequest { current, target } = parsed.body;
     let fits = target.is_none_or(|target| (1..=MAX_COUNT).contains(&target));
@@ -125,5 +125,5 @@ pub(super) async fn limit(State(state): State<Issuer>, path: Segment, call: Call
         Problem::new(Code::InvalidField, format!("The limits are {}.", names.join(", "))).pointer("/path/name")
     })?;
     let command = Command::SetLimit(id.number, name, current, target);
-    state.backend.write(&call, merchant, parsed.fingerprint, command).await
+    state.backend.write(&call, id.merchant, parsed.fingerprint, command).await
 }

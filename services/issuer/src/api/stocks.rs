@@ -20,6 +20,8 @@ use http_api::page::List;
 use http_api::problem::{Code, Problem};
 use http_api::quota::QuotaClass;
 use projection::index::List as Index;
+use projection::ledger::Ledger;
+use projection::shard::ShardState;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -33,7 +35,8 @@ pub(super) async fn create(State(state): State<Issuer>, call: Call) -> Result<An
     let merchant = call.merchant()?;
     call.limit(QuotaClass::Create)?;
     let parsed = call.parse::<StockRequest>()?;
-    let command = Command::CreateStock(Box::new(parsed.body.into_profile()?));
+    let expected = parsed.body.expected_daily_redemptions.unwrap_or(0);
+    let command = Command::CreateStock(Box::new(parsed.body.into_profile()?), expected);
     state.backend.write(&call, merchant, parsed.fingerprint, command).await
 }
 
@@ -95,7 +98,10 @@ pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List
                 .filter_map(|(place, number)| Some((place, number, shard.stock(merchant, number)?)))
                 .filter(|(_, _, stock)| fits(stock))
                 .take(wanted.limit + 1)
-                .map(|(place, number, stock)| (place, stock_view(StockId::new(merchant, number), stock, livemode)))
+                .map(|(place, number, stock)| {
+                    let expected = shard.readiness(merchant, number).map(|row| row.expected_daily);
+                    (place, stock_view(StockId::new(merchant, number), stock, livemode).expecting(expected))
+                })
                 .collect()
         })
         .await?;
@@ -123,7 +129,17 @@ pub(super) async fn get(State(state): State<Issuer>, path: Segment, call: Call) 
             past.map(Arc::new).ok_or_else(|| Problem::of(Code::StockNotFound))?
         }
     };
-    Answer::ok(&stock_view(id, &stock, state.backend.livemode(&call, id.merchant)))
+    let view = stock_view(id, &stock, state.backend.livemode(&call, id.merchant));
+    let look = move |shard: &ShardState, _: &Ledger, _| {
+        let expected = shard.readiness(id.merchant, id.number).map(|row| row.expected_daily);
+        (expected, shard.rehearsal(id.merchant, id.number).cloned())
+    };
+    let (expected, rehearsal) = state.backend.look(id.merchant, look).await?;
+    let view = view.expecting(expected);
+    Answer::ok(&match rehearsal {
+        Some(row) => view.twin_of(StockId::new(id.merchant.real(), row.of), row.until),
+        None => view,
+    })
 }
 
 const PATCH_TRIES: u32 = 5;
@@ -133,9 +149,10 @@ const PATCH_TRIES: u32 = 5;
     params(("id" = String, Path)), responses((status = 200, body = StockView)))]
 pub(super) async fn patch(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Developer])?;
-    let merchant = call.merchant()?;
+    call.merchant()?;
     let parsed = call.parse::<PatchRequest>()?;
     let id = stock_id(&call, &path)?;
+    let merchant = id.merchant;
     // The patch is laid over the stock as it is now, where it may fit no more although it did the first time.
     if let Some(first) = state.backend.repeated(&call, merchant, parsed.fingerprint).await? {
         return Ok(first);
@@ -168,23 +185,23 @@ struct NoFields {}
 
 async fn step(state: &Issuer, path: &Segment, call: &Call, step: Step) -> Result<Answer, Problem> {
     call.require(&[Role::Developer])?;
-    let merchant = call.merchant()?;
+    call.merchant()?;
     let (stop, fingerprint) = match step {
         Step::Pause | Step::Close => {
             let parsed = call.parse_optional::<StepRequest>()?;
             (parsed.body.stop_redemptions, parsed.fingerprint)
         }
-        Step::Activate | Step::Resume => (false, call.parse_optional::<NoFields>()?.fingerprint),
+        Step::Activate { .. } | Step::Resume => (false, call.parse_optional::<NoFields>()?.fingerprint),
     };
     let id = stock_id(call, path)?;
-    state.backend.write(call, merchant, fingerprint, Command::MoveStock(id.number, step, stop)).await
+    state.backend.write(call, id.merchant, fingerprint, Command::MoveStock(id.number, step, stop)).await
 }
 
 /// Open a draft
 #[utoipa::path(post, path = "/v1/stocks/{id}/activate", tag = "Stocks", params(("id" = String, Path)),
     responses((status = 200, body = StockView)))]
 pub(super) async fn activate(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
-    step(&state, &path, &call, Step::Activate).await
+    step(&state, &path, &call, Step::Activate { tested_above: state.tested_above }).await
 }
 
 /// Stop claims for now

@@ -47,6 +47,7 @@ pub(super) async fn lookup(State(state): State<Redeemer>, call: Call) -> Result<
     let body = call.parse::<Lookup>()?.body;
     Check::new().length("/code", &body.code, 1..=128).done()?;
     let missing = || Problem::of(Code::CouponNotFound).pointer("/code");
+    let merchant = state.backend.place(merchant, Some(&body.code), None);
     let named = match state.backend.coupon_ref(merchant, Some(&body.code), None) {
         CouponRef::Unknown => {
             (state.backend.attempts)(merchant, Attempt::WrongCode, None, None);
@@ -135,7 +136,7 @@ pub(super) struct VoidRequest {
     params(("id" = String, Path)), responses((status = 200, body = serde_json::Value)))]
 pub(super) async fn void(State(state): State<Redeemer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Operator, Role::Developer])?;
-    let merchant = call.merchant()?;
+    call.merchant()?;
     call.require_idempotency_key()?;
     let parsed = call.parse::<VoidRequest>()?;
     Check::new().length("/reason", &parsed.body.reason, 1..=200).done()?;
@@ -145,7 +146,7 @@ pub(super) async fn void(State(state): State<Redeemer>, path: Segment, call: Cal
         return Err(Problem::of(Code::StoreForbidden));
     }
     let command = Command::VoidCoupon(id.number, parsed.body.reason);
-    state.backend.write(&call, merchant, parsed.fingerprint, command).await
+    state.backend.write(&call, id.merchant, parsed.fingerprint, command).await
 }
 
 #[derive(Deserialize)]
@@ -192,6 +193,7 @@ pub(super) async fn list(State(state): State<Redeemer>, call: Call) -> Result<Li
     call.require(&[Role::Operator, Role::Developer])?;
     let merchant = call.merchant()?;
     let (filter, page) = call.list::<Filter>()?;
+    let merchant = super::listed_at(merchant, filter.stock_id.as_deref());
     let user = filter.user_id.as_deref().map(|id| state.backend.secrets.user(merchant, id));
     let stock = match filter.stock_id.as_deref().map(str::parse::<StockId>) {
         None => None,

@@ -64,7 +64,6 @@ pub(super) async fn create(State(state): State<Redeemer>, call: Call) -> Result<
     call.require(&[Role::Operator])?;
     let merchant = call.merchant()?;
     call.require_idempotency_key()?;
-    call.limit(QuotaClass::Redeem)?;
     let parsed = call.parse::<LockRequest>()?;
     let body = parsed.body;
     check_ttl(body.ttl_seconds)?;
@@ -81,7 +80,9 @@ pub(super) async fn create(State(state): State<Redeemer>, call: Call) -> Result<
         reference: body.reference,
         metadata: body.metadata,
     };
-    match usage::check(&call, merchant, request)?.command(&state, &call, merchant).await {
+    let merchant = usage::place(&state, merchant, &request);
+    call.limit_at(merchant, QuotaClass::Redeem)?;
+    match usage::check(&call, merchant, request)?.command(&state, &call, merchant) {
         Ok(command) => {
             usage::refuse_unknown(&state, merchant, &command)?;
             let command = Command::Lock(Box::new(command), terms);
@@ -106,15 +107,15 @@ fn lock_id(call: &Call, path: &Segment) -> Result<LockId, Problem> {
     params(("id" = String, Path)), responses((status = 200, body = serde_json::Value)))]
 pub(super) async fn extend(State(state): State<Redeemer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Operator])?;
-    let merchant = call.merchant()?;
+    call.merchant()?;
     call.require_idempotency_key()?;
-    call.limit(QuotaClass::Redeem)?;
     let parsed = call.parse::<Extend>()?;
     check_ttl(parsed.body.ttl_seconds)?;
     let token = usage::token(&parsed.body.token, "/token")?;
     let id = lock_id(&call, &path)?;
+    call.limit_at(id.merchant, QuotaClass::Redeem)?;
     let command = Command::ExtendLock(id.number, token, parsed.body.ttl_seconds);
-    state.backend.write(&call, merchant, parsed.fingerprint, command).await
+    state.backend.write(&call, id.merchant, parsed.fingerprint, command).await
 }
 
 /// Let a lock go
@@ -122,18 +123,18 @@ pub(super) async fn extend(State(state): State<Redeemer>, path: Segment, call: C
     params(("id" = String, Path)), responses((status = 200, body = serde_json::Value)))]
 pub(super) async fn release(State(state): State<Redeemer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Operator])?;
-    let merchant = call.merchant()?;
+    call.merchant()?;
     call.require_idempotency_key()?;
-    call.limit(QuotaClass::Redeem)?;
     let parsed = call.parse::<Release>()?;
     let token = usage::token(&parsed.body.token, "/token")?;
     let id = lock_id(&call, &path)?;
+    call.limit_at(id.merchant, QuotaClass::Redeem)?;
     let reason = match parsed.body.reason {
         Reason::PaymentFailed => ReleaseReason::PaymentFailed,
         Reason::Abandoned => ReleaseReason::Abandoned,
         Reason::Changed => ReleaseReason::Changed,
     };
-    state.backend.write(&call, merchant, parsed.fingerprint, Command::ReleaseLock(id.number, token, reason)).await
+    state.backend.write(&call, id.merchant, parsed.fingerprint, Command::ReleaseLock(id.number, token, reason)).await
 }
 
 /// Read a lock
@@ -149,7 +150,7 @@ pub(super) async fn get(State(state): State<Redeemer>, path: Segment, call: Call
         })
         .await?;
     let (store, lock) = found.ok_or_else(|| Problem::of(Code::LockNotFound))?;
-    if !call.reaches_store(store.map(|store| StoreId::new(id.merchant, store))) {
+    if !call.reaches_store(store.map(|store| StoreId::new(id.merchant.real(), store))) {
         return Err(Problem::of(Code::StoreForbidden));
     }
     Answer::ok(&lock)

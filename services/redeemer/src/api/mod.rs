@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::routing::{get, post};
+use coupon::id::{MerchantId, StockId};
 use coupon_api::listing::{in_time, newest, page};
 use utoipa::OpenApi;
 
@@ -69,4 +70,10 @@ pub fn router(state: Redeemer) -> Router {
         .route("/v1/requests/{key}", get(requests::get))
         .route("/v1/requests/{key}/cancel", post(requests::cancel))
         .with_state(state)
+}
+
+/// Where what a list is of is: at the merchant, unless it is of a twin of one of its stocks.
+fn listed_at(merchant: MerchantId, stock_id: Option<&str>) -> MerchantId {
+    let stock = stock_id.and_then(|id| id.parse::<StockId>().ok());
+    stock.map_or(merchant, |id| if id.merchant == merchant.rehearsals() { id.merchant } else { merchant })
 }

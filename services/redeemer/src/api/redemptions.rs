@@ -37,12 +37,16 @@ pub(super) async fn create(State(state): State<Redeemer>, call: Call) -> Result<
     call.require(&[Role::Operator])?;
     let merchant = call.merchant()?;
     call.require_idempotency_key()?;
-    call.limit(QuotaClass::Redeem)?;
     let parsed = call.parse::<UseRequest>()?;
-    match usage::check(&call, merchant, parsed.body)?.command(&state, &call, merchant).await {
+    let merchant = usage::place(&state, merchant, &parsed.body);
+    call.limit_at(merchant, QuotaClass::Redeem)?;
+    let checked = usage::check(&call, merchant, parsed.body)?;
+    let user_id = checked.request.user_id.clone();
+    match checked.command(&state, &call, merchant) {
         Ok(command) => {
             usage::refuse_unknown(&state, merchant, &command)?;
-            state.backend.write(&call, merchant, parsed.fingerprint, Command::Redeem(Box::new(command))).await
+            let command = Command::Redeem(Box::new(command));
+            state.backend.write_for(user_id, &call, merchant, parsed.fingerprint, command).await
         }
         Err(problem) => state.backend.first_or(&call, merchant, parsed.fingerprint, problem).await,
     }
@@ -67,13 +71,13 @@ async fn read(state: &Redeemer, call: &Call, id: RedemptionId) -> Result<Redempt
     let missing = || Problem::of(Code::RedemptionNotFound);
     let row = state.look(id.merchant, move |shard, _, _| shard.redemption(id.merchant, id.number).cloned()).await?;
     let row = row.ok_or_else(missing)?;
-    if !call.reaches_store(row.store.map(|store| StoreId::new(id.merchant, store))) {
+    if !call.reaches_store(row.store.map(|store| StoreId::new(id.merchant.real(), store))) {
         return Err(Problem::of(Code::StoreForbidden));
     }
     let record = state.backend.ledger.record(id.merchant.shard(), id.number).await.map_err(Problem::internal)?;
     let Some((at, Entry::Guarded(record))) = record else { return Err(missing()) };
     let livemode = state.backend.livemode(call, id.merchant);
-    let scene = Scene { secrets: &state.backend.secrets, merchant: id.merchant, livemode, at };
+    let scene = Scene { secrets: &state.backend.secrets, merchant: id.merchant, livemode, at, user_id: None };
     let found = record.events.iter().find_map(|event| match event {
         Event::CouponsRedeemed(redemption) => Some(scene.redemption(redemption)),
         _ => None,
@@ -164,6 +168,7 @@ pub(super) async fn list(State(state): State<Redeemer>, call: Call) -> Result<Li
         return Err(Problem::new(Code::InvalidField, detail).pointer("/query/state"));
     }
     let bound = call.caller.store_ids.as_deref().map(|stores| stores.iter().map(|store| store.number).collect());
+    let merchant = super::listed_at(merchant, filter.stock_id.as_deref());
     let Some(wanted) = wanted(&state, merchant, filter, bound).map(Arc::new) else {
         return Ok(List { data: Vec::new(), next_cursor: None });
     };
@@ -190,10 +195,11 @@ pub(super) async fn list(State(state): State<Redeemer>, call: Call) -> Result<Li
 fn wanted(state: &Redeemer, merchant: MerchantId, filter: Filter, bound: Option<Vec<u64>>) -> Option<Wanted> {
     // An id of another merchant, or of none, matches nothing.
     let own = |of: MerchantId, number: u64| (of == merchant).then_some(number);
+    let own_store = |of: MerchantId, number: u64| (of == merchant.real()).then_some(number);
     let coupon =
         filter.coupon_id.as_deref().map(|id| id.parse().ok().and_then(|id: CouponId| own(id.merchant, id.number)));
     let store =
-        filter.store_id.as_deref().map(|id| id.parse().ok().and_then(|id: StoreId| own(id.merchant, id.number)));
+        filter.store_id.as_deref().map(|id| id.parse().ok().and_then(|id: StoreId| own_store(id.merchant, id.number)));
     let stock =
         filter.stock_id.as_deref().map(|id| id.parse().ok().and_then(|id: StockId| own(id.merchant, id.number)));
     if [coupon, store, stock].contains(&Some(None)) {

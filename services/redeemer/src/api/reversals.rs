@@ -55,17 +55,17 @@ pub(super) struct ReverseCoupon {
     params(("id" = String, Path)), responses((status = 201, body = ReversalView)))]
 pub(super) async fn create(State(state): State<Redeemer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Operator])?;
-    let merchant = call.merchant()?;
+    call.merchant()?;
     call.require_idempotency_key()?;
-    call.limit(QuotaClass::Redeem)?;
     let parsed = call.parse::<ReverseRequest>()?;
     let body = parsed.body;
     check(&body)?;
     let id: RedemptionId = path.id(Code::RedemptionNotFound)?;
-    Redeemer::owner(&call, id.merchant, Code::RedemptionNotFound)?;
+    let merchant = Redeemer::owner(&call, id.merchant, Code::RedemptionNotFound)?;
+    call.limit_at(merchant, QuotaClass::Redeem)?;
     let store = state.look(merchant, move |shard, _, _| shard.redemption(merchant, id.number).map(|row| row.store));
     if let Some(store) = store.await?
-        && !call.reaches_store(store.map(|number| StoreId::new(merchant, number)))
+        && !call.reaches_store(store.map(|number| StoreId::new(merchant.real(), number)))
     {
         return Err(Problem::of(Code::StoreForbidden));
     }

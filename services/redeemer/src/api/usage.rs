@@ -19,6 +19,15 @@ pub(super) struct Checked {
     lock: Option<(u64, [u8; 16])>,
 }
 
+/// Where the coupons are, as the first of them says: at the merchant, or at its rehearsals.
+pub(super) fn place(state: &Redeemer, merchant: MerchantId, request: &UseRequest) -> MerchantId {
+    if let Some(coupon) = request.coupons.first() {
+        return state.backend.place(merchant, coupon.code.as_deref(), coupon.coupon_id.as_deref());
+    }
+    let lock = request.lock.as_ref().and_then(|lock| lock.id.parse::<LockId>().ok());
+    lock.map_or(merchant, |lock| if lock.merchant == merchant.rehearsals() { lock.merchant } else { merchant })
+}
+
 pub(super) fn check(call: &Call, merchant: MerchantId, request: UseRequest) -> Result<Checked, Problem> {
     check_coupons(&request.coupons, request.lock.is_some())?;
     request.order.check()?;
@@ -30,7 +39,7 @@ pub(super) fn check(call: &Call, merchant: MerchantId, request: UseRequest) -> R
     )?;
     request.context.check()?;
     let store = call.store(store(request.store_id.as_deref())?)?;
-    if store.is_some_and(|store| store.merchant != merchant) {
+    if store.is_some_and(|store| store.merchant != merchant.real()) {
         return Err(Problem::of(Code::StoreNotFound).pointer("/store_id"));
     }
     let lock = request.lock.as_ref().map(|lock| lock_ref(merchant, lock)).transpose()?;
@@ -55,29 +64,16 @@ pub(super) fn token(text: &str, pointer: &str) -> Result<[u8; 16], Problem> {
 
 /// Refuses what names a coupon that cannot be one.
 pub(super) fn refuse_unknown(state: &Redeemer, merchant: MerchantId, command: &UseCommand) -> Result<(), Problem> {
-    let names: Vec<CouponRef> = command.coupons.iter().map(|(coupon, _)| *coupon).collect();
-    state.backend.refuse_unknown(merchant, &names, &command.decision)
+    let names = command.coupons.iter().map(|(coupon, _)| *coupon);
+    state.backend.refuse_unknown(merchant, names, &command.decision)
 }
 
 impl Checked {
     /// Asks the limiter and the risk view, and names the coupons.
-    pub(super) async fn command(
-        self,
-        state: &Redeemer,
-        call: &Call,
-        merchant: MerchantId,
-    ) -> Result<UseCommand, Problem> {
+    pub(super) fn command(self, state: &Redeemer, call: &Call, merchant: MerchantId) -> Result<UseCommand, Problem> {
         let Self { request, store, lock } = self;
-        if let Some(store) = store {
-            let known = state
-                .look(merchant, move |shard, _, _| {
-                    use coupon::state::Read;
-                    shard.store(merchant, store.number).is_some()
-                })
-                .await?;
-            if !known {
-                return Err(Problem::of(Code::StoreNotFound).pointer("/store_id"));
-            }
+        if store.is_some_and(|store| !state.backend.directory.has_store(store)) {
+            return Err(Problem::of(Code::StoreNotFound).pointer("/store_id"));
         }
         let order = request.order.into_order()?;
         let coupons = refs(state, merchant, &request.coupons);

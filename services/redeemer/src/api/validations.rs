@@ -27,12 +27,13 @@ use crate::state::Redeemer;
 pub(super) async fn validate(State(state): State<Redeemer>, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Operator])?;
     let merchant = call.merchant()?;
-    call.limit(QuotaClass::Redeem)?;
     let parsed = call.parse::<UseRequest>()?;
+    let merchant = usage::place(&state, merchant, &parsed.body);
+    call.limit_at(merchant, QuotaClass::Redeem)?;
     let named: Vec<_> = parsed.body.coupons.iter().map(|c| (c.code.clone(), c.coupon_id.clone())).collect();
     let order = (parsed.body.order.id.clone(), parsed.body.order.amount, parsed.body.order.currency.to_string());
     let checked = usage::check(&call, merchant, parsed.body)?;
-    let command = checked.command(&state, &call, merchant).await?;
+    let command = checked.command(&state, &call, merchant)?;
     if command.coupons.iter().any(|(coupon, _)| *coupon == CouponRef::Unknown) {
         (state.backend.attempts)(merchant, Attempt::WrongCode, command.decision.device, command.decision.ip);
     }

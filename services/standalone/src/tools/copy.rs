@@ -21,7 +21,7 @@ use projection::codec::{Control, decode, encode_control};
 use projection::ledger::Ledger;
 
 use super::{Source, append, beats, fold_all, print, records};
-use crate::serve::LOG_FILE;
+use standalone::LOG_FILE;
 
 /// Records appended in one go.
 const AT_ONCE: usize = 2_000;

@@ -23,9 +23,9 @@ use projection::codec::{Decoded, decode};
 use projection::disk::Reached;
 use projection::ledger::Ledger;
 
-use crate::serve::LOG_FILE;
 use host::Failure;
 use host::config::Config;
+use standalone::LOG_FILE;
 
 /// Records read at once.
 const AT_ONCE: usize = 4_096;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use event_log::{EventLog, Topic};
-use projection::disk::{self, Disk};
+use projection::disk::Disk;
 use projection::ledger::Ledger;
 
 use super::{Source, fold_all, fold_one, print, records};
@@ -37,8 +37,7 @@ pub(crate) fn run(source: &Source, verify: bool) -> Result<ExitCode, Failure> {
         std::fs::remove_dir_all(&folder)?;
     }
     let (mut disk, _, _) = Disk::open(&folder, partitions)?;
-    let mut flushed = vec![0; 256];
-    disk.write(&disk::image(&mut fresh, folded.reached, &mut flushed))?;
+    disk.write_whole(&fresh, folded.reached)?;
     print("the projection was written anew");
     Ok(if folded.damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

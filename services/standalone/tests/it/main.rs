@@ -7,6 +7,7 @@ mod exact;
 mod life;
 mod past;
 mod races;
+mod rehearsals;
 mod risk;
 mod support;
 mod wrong_input;

@@ -2,5 +2,6 @@
 
 pub mod answer;
 pub mod context;
+pub mod load_test;
 pub mod order;
 pub mod stock;

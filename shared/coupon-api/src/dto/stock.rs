@@ -93,6 +93,9 @@ pub struct StockRequest {
     /// At which times of the week.
     #[serde(default)]
     pub available_times: Vec<AvailableTime>,
+    /// The most redemptions in one day that its promotion expects, at most 1,000,000,000: above a limit that the operator
+    /// sets, 100,000 by default, it is activated only once a load test has passed.
+    pub expected_daily_redemptions: Option<u64>,
     /// The caller's.
     pub reference: Option<String>,
     /// The caller's.

@@ -13,15 +13,20 @@ pub(super) fn create_store<V: View + ?Sized>(scene: Scene<'_, V>, name: &str, lo
     Ok(only(Event::StoreCreated(StoreProfile { name: name.to_owned(), location })))
 }
 
-pub(super) fn create_stock<V: View + ?Sized>(scene: Scene<'_, V>, profile: &StockProfile) -> Decided {
+pub(super) fn create_stock<V: View + ?Sized>(scene: Scene<'_, V>, profile: &StockProfile, expected: u64) -> Decided {
     scene.open_merchant()?;
     stores_exist(scene, profile)?;
-    Ok(Proposal { guards: vec![Guard::MerchantOpen], events: vec![Event::StockCreated(Box::new(profile.clone()))] })
+    let mut events = vec![Event::StockCreated(Box::new(profile.clone()))];
+    if expected > 0 {
+        events.push(Event::RedemptionsExpected(0, expected));
+    }
+    Ok(Proposal { guards: vec![Guard::MerchantOpen], events })
 }
 
 fn stores_exist<V: View + ?Sized>(scene: Scene<'_, V>, profile: &StockProfile) -> Result<(), Rejection> {
     let known = |id: &crate::id::StoreId| {
-        id.merchant == scene.merchant && scene.view.store(scene.merchant, id.number).is_some()
+        let real = scene.merchant.real();
+        id.merchant.real() == real && scene.view.store(real, id.number).is_some()
     };
     if profile.terms.store_ids.iter().all(known) { Ok(()) } else { Err(Rejection::StoreNotFound) }
 }
@@ -67,7 +72,9 @@ pub(super) fn change_stock<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, p
     if lowered > 0 {
         guards.push(Guard::Within(Counter::Issued(number), lowered));
     }
-    Ok(Proposal { guards, events: vec![Event::StockChanged(number, Box::new(profile))] })
+    let mut events = vec![Event::StockChanged(number, Box::new(profile))];
+    events.extend(patch.expected_daily.map(|expected| Event::RedemptionsExpected(number, expected)));
+    Ok(Proposal { guards, events })
 }
 
 fn same(number: u64, stock: &Stock) -> Guard {
@@ -81,15 +88,19 @@ pub(super) fn move_stock<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, ste
         (Step::Close, StockState::Closed) if stop && !stock.redemptions_stopped => StockState::Closed,
         (Step::Pause, StockState::Paused) if stop != stock.redemptions_stopped => StockState::Paused,
         (_, StockState::Closed) => return Err(Rejection::StockClosed.into()),
-        (Step::Activate, StockState::Draft) | (Step::Resume, StockState::Paused) => StockState::Active,
-        (Step::Activate, state) => return Err(Rejection::StockNotDraft(state).into()),
+        (Step::Activate { tested_above }, StockState::Draft) => {
+            tested(scene, number, tested_above)?;
+            StockState::Active
+        }
+        (Step::Resume, StockState::Paused) => StockState::Active,
+        (Step::Activate { .. }, state) => return Err(Rejection::StockNotDraft(state).into()),
         (Step::Resume, state) => return Err(Rejection::StockNotPaused(state).into()),
         (Step::Pause, StockState::Active) => StockState::Paused,
         (Step::Pause, state) => return Err(Rejection::StockNotActive(state).into()),
         (Step::Close, _) => StockState::Closed,
     };
     let stopped = match step {
-        Step::Activate | Step::Resume => false,
+        Step::Activate { .. } | Step::Resume => false,
         // What was never open stays shut.
         Step::Close if stock.state == StockState::Draft => true,
         Step::Pause | Step::Close => stop,
@@ -98,6 +109,17 @@ pub(super) fn move_stock<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, ste
         guards: vec![Guard::MerchantOpen, same(number, stock)],
         events: vec![Event::StockMoved(number, to, stopped)],
     })
+}
+
+/// A promotion that expects many redemptions has a load test on file that passed.
+fn tested<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, above: Option<u64>) -> Result<(), Rejection> {
+    let readiness = scene.view.readiness(scene.merchant, number).copied().unwrap_or_default();
+    match above {
+        Some(above) if readiness.expected_daily > above && readiness.passed.is_none() => {
+            Err(Rejection::LoadTestRequired { expected: readiness.expected_daily, above })
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn set_total<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, current: u64, target: u64) -> Decided {

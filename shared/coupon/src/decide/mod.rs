@@ -8,6 +8,7 @@ mod claim;
 mod lifecycle;
 mod platform;
 mod redeem;
+mod rehearse;
 mod reverse;
 
 use crate::command::Command;
@@ -54,7 +55,7 @@ pub fn decide<V: View + ?Sized>(scene: Scene<'_, V>, command: &Command) -> Decid
         Command::RotateKey(key, old, until) => platform::rotate_key(scene, key, *old, *until),
         Command::EndKey(hash) => platform::end_key(scene, *hash),
         Command::CreateStore(name, location) => lifecycle::create_store(scene, name, *location),
-        Command::CreateStock(profile) => lifecycle::create_stock(scene, profile),
+        Command::CreateStock(profile, expected) => lifecycle::create_stock(scene, profile, *expected),
         Command::ChangeStock(stock, patch) => lifecycle::change_stock(scene, *stock, patch),
         Command::MoveStock(stock, step, stop) => lifecycle::move_stock(scene, *stock, *step, *stop),
         Command::SetTotal(stock, current, target) => lifecycle::set_total(scene, *stock, *current, *target),
@@ -78,6 +79,9 @@ pub fn decide<V: View + ?Sized>(scene: Scene<'_, V>, command: &Command) -> Decid
         Command::SendChunk(operation, chunk, rows, last) => bulk::send_chunk(scene, *operation, *chunk, rows, *last),
         Command::ExpireLock(lock) => redeem::expire_lock(scene, *lock),
         Command::ExpireCoupons(stock, until) => lifecycle::expire_coupons(scene, *stock, *until),
+        Command::OpenRehearsal(terms) => rehearse::open(scene, *terms),
+        Command::ForgetRehearsal(stock) => rehearse::forget(scene, *stock),
+        Command::StoreLoadTest(test) => rehearse::store(scene, test),
     }
 }
 

@@ -8,6 +8,7 @@ mod claim;
 mod guard;
 mod lock;
 mod redeem;
+mod rehearse;
 mod shelf;
 mod stock;
 
@@ -208,6 +209,10 @@ impl<R: Rows> Scope<'_, R> {
             Event::OperationStarted(operation) => self.operation_started(operation),
             Event::CodesImported(chunk) => self.codes_imported(chunk),
             Event::CouponsSent(chunk) => self.coupons_sent(chunk),
+            Event::RehearsalOpened(rehearsal) => self.rehearsal_opened(rehearsal),
+            Event::RehearsalForgotten(forgotten) => self.rehearsal_forgotten(forgotten),
+            Event::RedemptionsExpected(stock, expected) => self.redemptions_expected(*stock, *expected),
+            Event::LoadTestStored(test) => self.load_test_stored(test),
         }
         0
     }

@@ -99,7 +99,7 @@ fn only_an_active_stock_is_claimed_from() {
     let stock = shop.draft(cash());
     let refused = |shop: &Shop| shop.refuses(&claim(Claimed::Stock(stock), ANN));
     assert_eq!(refused(&shop), Rejection::StockNotActive(StockState::Draft));
-    shop.does(&Command::MoveStock(stock, Step::Activate, false));
+    shop.does(&Command::MoveStock(stock, Step::Activate { tested_above: None }, false));
     shop.does(&Command::MoveStock(stock, Step::Pause, false));
     assert_eq!(refused(&shop), Rejection::StockNotActive(StockState::Paused));
     shop.does(&Command::MoveStock(stock, Step::Close, false));

@@ -4,6 +4,7 @@ mod claims;
 mod codes;
 mod locks;
 mod redemptions;
+mod rehearsals;
 mod requests;
 mod reversals;
 mod shop;

@@ -27,6 +27,20 @@ pub(crate) const BOB: Pseudonym = [2; 16];
 #[derive(Default)]
 pub(crate) struct Maps(HashMap<Key, Row>);
 
+impl Maps {
+    /// The keys of all rows of a merchant, but for the numbers that it counts on with.
+    pub(crate) fn of(&self, merchant: MerchantId) -> Vec<Key> {
+        let own = |key: &&Key| {
+            matches!(key,
+                Key::Merchant(of, _) | Key::Stock(of, _) | Key::Counts(of, _) | Key::Returned(of, _)
+                | Key::Batch(of, _) | Key::Coupon(of, _) | Key::Lock(of, _) | Key::Redemption(of, _)
+                | Key::Order(of, _) | Key::UserCounts(of, ..) | Key::StoreCounts(of, ..) | Key::Operation(of, _)
+                | Key::Results(of, ..) | Key::Rehearsal(of, _) if *of == merchant)
+        };
+        self.0.keys().filter(own).copied().collect()
+    }
+}
+
 impl View for Maps {
     fn get(&self, key: &Key) -> Option<&Row> {
         self.0.get(key)
@@ -52,12 +66,14 @@ pub(crate) struct Shop {
     pub(crate) rows: Maps,
     pub(crate) sequence: u64,
     pub(crate) now: Millis,
+    /// Whose is what is done: the merchant, or its rehearsals.
+    pub(crate) at: MerchantId,
 }
 
 impl Shop {
     /// A merchant in Shanghai at noon.
     pub(crate) fn open() -> Self {
-        let mut shop = Self { rows: Maps::default(), sequence: 0, now: NOON };
+        let mut shop = Self { rows: Maps::default(), sequence: 0, now: NOON, at: MERCHANT };
         let profile =
             MerchantProfile { name: "茶铺".to_owned(), zone: Zone(chrono_tz::Asia::Shanghai), livemode: false };
         shop.does(&Command::OpenMerchant(profile));
@@ -74,17 +90,17 @@ impl Shop {
     /// An active stock.
     pub(crate) fn stock(&mut self, profile: StockProfile) -> u64 {
         let number = self.draft(profile);
-        self.does(&Command::MoveStock(number, Step::Activate, false));
+        self.does(&Command::MoveStock(number, Step::Activate { tested_above: None }, false));
         number
     }
 
     pub(crate) fn draft(&mut self, profile: StockProfile) -> u64 {
-        self.does(&Command::CreateStock(Box::new(profile)));
+        self.does(&Command::CreateStock(Box::new(profile), 0));
         self.sequence
     }
 
     pub(crate) fn decides(&self, command: &Command) -> Decided {
-        decide(Scene { view: &self.rows, merchant: MERCHANT, now: self.now }, command)
+        decide(Scene { view: &self.rows, merchant: self.at, now: self.now }, command)
     }
 
     /// What stands against a command.
@@ -108,7 +124,7 @@ impl Shop {
         let Proposal { guards, events } = proposal;
         let origin = Origin { instance: 1, number: self.sequence + 1 };
         self.append(&Entry::Guarded(Record {
-            merchant: MERCHANT,
+            merchant: self.at,
             origin,
             proposed_at: self.now,
             request,
@@ -128,8 +144,8 @@ impl Shop {
     /// I9, after every record: what is counted is what a count of all coupons gives.
     fn is_sound(&self) {
         for (key, row) in &self.rows.0 {
-            let (Key::Stock(_, number), Row::Stock(stock)) = (key, row) else { continue };
-            let counts = self.counts(*number);
+            let (Key::Stock(merchant, number), Row::Stock(stock)) = (key, row) else { continue };
+            let counts = self.rows.counts(*merchant, *number).expect("a stock");
             let claimed: u64 = counts.claimed.iter().map(|(_, n)| n).sum();
             let elsewhere = claimed + counts.locked + counts.redeemed + counts.voided + counts.expired;
             assert_eq!(counts.available(stock.profile.total) + elsewhere, stock.profile.total, "stock {number}");
@@ -141,11 +157,11 @@ impl Shop {
     }
 
     pub(crate) fn counts(&self, stock: u64) -> Counts {
-        Counts::clone(self.rows.counts(MERCHANT, stock).expect("a stock"))
+        Counts::clone(self.rows.counts(self.at, stock).expect("a stock"))
     }
 
     pub(crate) fn coupon(&self, number: u64) -> Coupon {
-        find_coupon(&self.rows, MERCHANT, number).expect("a coupon")
+        find_coupon(&self.rows, self.at, number).expect("a coupon")
     }
 
     /// Claims for a user; the coupon's number.

@@ -12,12 +12,15 @@ fn a_life_goes_one_way() {
     let step = |step| Command::MoveStock(stock, step, false);
     assert_eq!(shop.refuses(&step(Step::Pause)), Rejection::StockNotActive(StockState::Draft));
     assert_eq!(shop.refuses(&step(Step::Resume)), Rejection::StockNotPaused(StockState::Draft));
-    shop.does(&step(Step::Activate));
-    assert_eq!(shop.refuses(&step(Step::Activate)), Rejection::StockNotDraft(StockState::Active));
+    shop.does(&step(Step::Activate { tested_above: None }));
+    assert_eq!(
+        shop.refuses(&step(Step::Activate { tested_above: None })),
+        Rejection::StockNotDraft(StockState::Active)
+    );
     shop.does(&step(Step::Pause));
     shop.does(&step(Step::Resume));
     shop.does(&step(Step::Close));
-    for over in [Step::Activate, Step::Pause, Step::Resume, Step::Close] {
+    for over in [Step::Activate { tested_above: None }, Step::Pause, Step::Resume, Step::Close] {
         assert_eq!(shop.refuses(&step(over)), Rejection::StockClosed);
     }
     assert_eq!(shop.refuses(&Command::SetTotal(stock, 1_000, 2_000)), Rejection::StockClosed);
@@ -33,7 +36,7 @@ fn a_draft_may_change_and_what_is_open_only_its_words() {
     shop.does(&change(&deep));
     let late = Rejection::VersionConflict { current: None };
     assert_eq!(shop.refuses(&change(&deep)), late, "laid over what another has changed since");
-    shop.does(&Command::MoveStock(stock, Step::Activate, false));
+    shop.does(&Command::MoveStock(stock, Step::Activate { tested_above: None }, false));
     assert_eq!(shop.refuses(&change(&deep)), Rejection::StockNotDraft(StockState::Active));
     shop.does(&change(&words));
 }
@@ -55,7 +58,7 @@ fn a_drafts_total_keeps_room_for_codes_made_already() {
 fn a_stocks_stores_must_be_there() {
     let shop = Shop::open();
     let elsewhere = with_terms(|terms| terms.store_ids = vec![StoreId::new(MERCHANT, 99)]);
-    assert_eq!(shop.refuses(&Command::CreateStock(Box::new(elsewhere))), Rejection::StoreNotFound);
+    assert_eq!(shop.refuses(&Command::CreateStock(Box::new(elsewhere), 0)), Rejection::StoreNotFound);
 }
 
 #[test]

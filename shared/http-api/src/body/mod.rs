@@ -50,6 +50,7 @@ fn document(json: &[u8]) -> Result<Node<'_>> {
     let node = Node::parse(json).map_err(|error| malformed(&error))?;
     let mut path = Vec::new();
     if let Some(fault) = node.fault(&mut path) {
+        path.reverse();
         return Err(invalid(pointer("", &path), fault));
     }
     match node {

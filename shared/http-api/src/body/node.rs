@@ -9,6 +9,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 /// Deeper documents are refused: none of ours needs half of it.
 pub(super) const MAX_DEPTH: usize = 32;
 
+/// Most objects have no more fields.
+const USUAL_FIELDS: usize = 8;
+
 /// A value. Objects are sorted by key, so that two bodies that differ only in order and white space are equal.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Node<'a> {
@@ -40,20 +43,15 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// The first thing that JSON allows and we do not, with where it stands: a repeated key or U+0000.
+    /// The first thing that JSON allows and we do not, with where it stands: a repeated key or U+0000. The path is written
+    /// from its end, and only where there is something to say.
     pub(super) fn fault(&self, path: &mut Vec<String>) -> Option<&'static str> {
         match self {
             Self::Text(text) | Self::Param(text) => text.contains('\0').then_some("must not contain U+0000"),
-            Self::Array(items) => items.iter().enumerate().find_map(|(i, item)| {
-                path.push(i.to_string());
-                let fault = item.fault(path);
-                if fault.is_none() {
-                    path.pop();
-                }
-                fault
-            }),
+            Self::Array(items) => {
+                items.iter().enumerate().find_map(|(i, item)| item.fault(path).inspect(|_| path.push(i.to_string())))
+            }
             Self::Object(fields) => fields.iter().enumerate().find_map(|(i, (key, value))| {
-                path.push(key.to_string());
                 let fault = if i > 0 && fields[i - 1].0 == *key {
                     Some("stands twice in the same object")
                 } else if key.contains('\0') {
@@ -61,10 +59,7 @@ impl<'a> Node<'a> {
                 } else {
                     value.fault(path)
                 };
-                if fault.is_none() {
-                    path.pop();
-                }
-                fault
+                fault.inspect(|_| path.push(key.to_string()))
             }),
             _ => None,
         }
@@ -179,7 +174,7 @@ impl<'de> Visitor<'de> for Seed {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node<'de>, A::Error> {
         let seed = self.deeper()?;
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(USUAL_FIELDS);
         while let Some(key) = access.next_key_seed(KeySeed)? {
             fields.push((key, access.next_value_seed(seed)?));
         }

@@ -148,7 +148,7 @@ impl Call {
 
     /// Whether the caller may know of this merchant's objects.
     pub fn sees(&self, merchant: MerchantId) -> bool {
-        self.caller.merchant.is_none_or(|own| own == merchant)
+        self.caller.merchant.is_none_or(|own| own == merchant.real())
     }
 
     /// Whether the key may see and change what happened in a store; one that is bound may not in others, nor in none.
@@ -191,9 +191,11 @@ impl Call {
 
     /// Takes one call from the merchant's quota; keys without a merchant have none.
     pub fn limit(&self, class: QuotaClass) -> Result<()> {
-        let Some(merchant) = self.caller.merchant else {
-            return Ok(());
-        };
+        self.caller.merchant.map_or(Ok(()), |merchant| self.limit_at(merchant, class))
+    }
+
+    /// The same where it may be at the merchant's rehearsals: as much is let through there, beside what is real.
+    pub fn limit_at(&self, merchant: MerchantId, class: QuotaClass) -> Result<()> {
         self.retained.gate.limiters.take(merchant, class, &self.caller.quotas)
     }
 

@@ -107,6 +107,7 @@ codes! {
     BatchNotFound = 165, "batch_not_found", NOT_FOUND, "No such batch of codes", "The batch does not exist, or it is another merchant's.", "Check the id.";
     CouponNotFound = 166, "coupon_not_found", NOT_FOUND, "No such coupon",
         "The code or id is invalid, was never issued, or is another merchant's.", "Check the code; ask the shopper to show it again.";
+    LoadTestNotFound = 186, "load_test_not_found", NOT_FOUND, "No such load test", "The load test does not exist, or it is another merchant's.", "List the load tests.";
     LockNotFound = 167, "lock_not_found", NOT_FOUND, "No such lock", "The lock does not exist, or it is another merchant's.", "Make a new lock.";
     RedemptionNotFound = 168, "redemption_not_found", NOT_FOUND, "No such redemption", "The redemption does not exist, or it is another merchant's.", "Find it with `GET /v1/redemptions?order_id=`.";
     ReversalNotFound = 169, "reversal_not_found", NOT_FOUND, "No such reversal", "The reversal does not exist, or it is another merchant's.", "Look at the redemption.";
@@ -171,6 +172,10 @@ codes! {
     OperationRunning = 228, "operation_running", CONFLICT, "Still running", "The operation has no result yet.", "Ask again when its state is `done`.";
     CouponClaimed = 229, "coupon_claimed", CONFLICT, "The code is taken", "The printed code belongs to a user already.", "Check the code.";
     BacktestFinished = 230, "backtest_finished", CONFLICT, "The back-test has ended", "A back-test that has ended cannot be cancelled.", "Look at its result.";
+    LoadTestRequired = 232, "load_test_required", CONFLICT, "A load test is required",
+        "The stock expects so many redemptions a day that a load test must have passed before it is opened; `above` says from where on.",
+        "Rehearse with `loadtest run --rehearse`, store the report with `POST /v1/load-tests`, and activate again.";
+    StockIsRehearsal = 233, "stock_is_rehearsal", CONFLICT, "The stock is a rehearsal itself", "A rehearsal is a twin of a real stock, and has no twins.", "Name the real stock.";
     CaseNotClaimed = 231, "case_not_claimed", CONFLICT, "Claim the case first", "Only whoever has claimed a case may work on it.", "Claim it.";
 
     IdempotencyKeyReused = 300, "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The key belongs to another request", "The idempotency key was used with another method, path or body.", "Use a new key for a new intention; repeat a retry unchanged.";

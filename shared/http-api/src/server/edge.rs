@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
 
 use super::ServerLimits;
+use super::admission::{Admission, AdmissionLimits, Class};
 use crate::arrival::{ARRIVAL, Arrival};
 use crate::call::TestOutcome;
 use crate::problem::{Code, Problem, Result};
@@ -55,6 +56,7 @@ pub struct Edge {
 
 pub(super) struct Shared {
     limits: ServerLimits,
+    admission: Admission,
     slots: Semaphore,
     waiting: AtomicUsize,
     pub(super) in_flight: AtomicUsize,
@@ -64,10 +66,16 @@ pub(super) struct Shared {
 impl Edge {
     /// Puts the edge around a router. It answers unknown paths and methods itself.
     pub fn new(router: Router, limits: ServerLimits) -> Self {
+        Self::admitting(router, limits, Admission::new(AdmissionLimits::default()))
+    }
+
+    /// The same, which lets in what it is told to.
+    pub fn admitting(router: Router, limits: ServerLimits, admission: Admission) -> Self {
         let router = with_fallbacks(router);
         let shared = Shared {
             slots: Semaphore::new(limits.max_concurrent_requests.min(Semaphore::MAX_PERMITS)),
             limits,
+            admission,
             waiting: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
@@ -107,6 +115,10 @@ impl Edge {
         let writes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         let probe = PROBES.contains(&request.uri().path());
         let proxied = request.headers().contains_key(FRONT);
+        if !probe && !self.shared.admission.admit(Class::of(request.method(), request.uri().path())) {
+            let detail = "More comes than can be done in time; this one was not begun.";
+            return Ok(Problem::new(Code::Overloaded, detail).into_response());
+        }
         let work = async {
             let _slot = if probe { None } else { Some(self.shared.slot().await?) };
             Ok(self.guarded(request).await)

@@ -1,6 +1,7 @@
 //! Serving and draining: connections with bounds on all that a peer can make us hold, and an end in which every
 //! accepted request is answered.
 
+pub mod admission;
 mod edge;
 
 use std::future::Future;
@@ -14,9 +15,11 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+pub use admission::Admission;
 pub use edge::{DropConnection, Dropped, Edge, with_fallbacks};
 
 /// Connections taken from the backlog once shutdown has begun: those peers have connected, and would be cut off.
@@ -84,9 +87,11 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ServerLimits,
+    admission: Admission,
     shutdown: impl Future<Output = ()>,
 ) -> DrainReport {
-    let mut server = Server::new(router, limits);
+    let _watching = admission.watch(Handle::current());
+    let mut server = Server::new(router, limits, admission);
     let slots = Arc::clone(&server.slots);
     let mut shutdown = pin!(shutdown);
     loop {
@@ -108,9 +113,9 @@ struct Server {
 }
 
 impl Server {
-    fn new(router: Router, limits: ServerLimits) -> Self {
+    fn new(router: Router, limits: ServerLimits, admission: Admission) -> Self {
         Self {
-            edge: Edge::new(router, limits),
+            edge: Edge::admitting(router, limits, admission),
             limits,
             slots: Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS))),
             closing: watch::Sender::new(false),

@@ -4,6 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::admission::AdmissionLimits;
 use super::*;
 use crate::client::{Client, ClientError, Credentials};
 use crate::problem::Code;
@@ -17,13 +18,17 @@ struct Running {
 }
 
 async fn start(router: Router, limits: ServerLimits) -> Running {
+    start_admitting(router, limits, AdmissionLimits::default()).await
+}
+
+async fn start_admitting(router: Router, limits: ServerLimits, admission: AdmissionLimits) -> Running {
     let listener = bind("127.0.0.1:0".parse().expect("an address")).await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = oneshot::channel();
     let shutdown = async {
         let _ = stopped.await;
     };
-    let ended = tokio::spawn(serve(listener, router, limits, shutdown));
+    let ended = tokio::spawn(serve(listener, router, limits, Admission::new(admission), shutdown));
     let client = Client::new(&format!("http://{address}")).expect("loopback");
     Running { client, address, stop, ended }
 }
@@ -150,6 +155,17 @@ async fn overload_is_refused_at_once_but_never_a_probe() {
     }
     codes.sort_unstable();
     assert_eq!(codes, [200, 200, 503, 503, 503]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn more_than_is_configured_is_refused_at_the_door_but_never_a_probe() {
+    let once_a_second = AdmissionLimits { per_second: Some(1), ..AdmissionLimits::default() };
+    let running = start_admitting(router(), ServerLimits::default(), once_a_second).await;
+    assert_eq!(running.client.get("/ok").await.expect("an answer").status, 200);
+    let refused = running.client.get("/ok").await.expect("an answer");
+    assert_eq!((refused.code(), refused.header("retry-after")), (Some(Code::Overloaded), "1"));
+    assert_eq!(running.client.get("/livez").await.expect("an answer").status, 200);
     running.stop().await;
 }
 

@@ -8,8 +8,8 @@ use coupon::state::{Key, Row};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use super::{DiskError, Meta, damaged};
-use crate::codec::FORMAT;
+use super::{DiskError, Meta, damaged, worth};
+use crate::codec::{FORMAT, append};
 use crate::shard::PositionChunk;
 
 /// Items are written and checked in blocks of about so many bytes.
@@ -26,6 +26,17 @@ pub(super) enum Item {
     Meta(Meta),
 }
 
+impl Item {
+    /// See [`worth`].
+    pub(super) fn worth(&self) -> u64 {
+        match self {
+            Self::Put(..) | Self::Gone(_) => worth(1, 0),
+            Self::Positions(_, _, chunk) => worth(0, chunk.len()),
+            Self::Meta(_) => 0,
+        }
+    }
+}
+
 /// The same, borrowed.
 #[derive(Serialize)]
 pub(super) enum ItemRef<'a> {
@@ -38,14 +49,11 @@ pub(super) enum ItemRef<'a> {
 /// What an item is about; a later one about the same takes its place.
 pub(super) fn identity(item: &Item) -> u128 {
     let mut buffer = Vec::with_capacity(48);
-    let written = match item {
-        Item::Put(key, _) | Item::Gone(key) => bincode::serde::encode_into_std_write((0_u8, key), &mut buffer, FORMAT),
-        Item::Positions(shard, number, _) => {
-            bincode::serde::encode_into_std_write((1_u8, shard, number), &mut buffer, FORMAT)
-        }
-        Item::Meta(_) => Ok(0),
-    };
-    debug_assert!(written.is_ok(), "writing to memory fails for no key");
+    match item {
+        Item::Put(key, _) | Item::Gone(key) => append(&(0_u8, key), &mut buffer),
+        Item::Positions(shard, number, _) => append(&(1_u8, shard, number), &mut buffer),
+        Item::Meta(_) => {}
+    }
     xxh3_128(&buffer)
 }
 
@@ -62,8 +70,7 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) fn item(&mut self, item: &impl Serialize) -> Result<(), DiskError> {
-        let written = bincode::serde::encode_into_std_write(item, &mut self.block, FORMAT);
-        debug_assert!(written.is_ok(), "writing to memory fails for no row");
+        append(item, &mut self.block);
         if self.block.len() >= BLOCK { self.flush() } else { Ok(()) }
     }
 

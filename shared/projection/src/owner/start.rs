@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use coupon::id::{PLATFORM, Sequence};
@@ -17,6 +17,7 @@ use crate::feed::Feed;
 use crate::handle::LedgerHandle;
 use crate::ledger::{Ledger, Watcher};
 use crate::snapshot::{Snapshots, Snapshotter};
+use crate::waiting::Waiting;
 
 /// While a long log is folded and nobody is served yet, so many changed rows are gathered before they are written behind.
 const FLUSH_AT_START: usize = 200_000;
@@ -137,7 +138,7 @@ pub fn start(start: Start) -> Result<LedgerHandle, StartError> {
     let flushed = ledger.shards().map(|shard| shard.sequence).collect();
     let follow = reached.into_iter().map(Follow::from).collect();
     let (outbox, inbox) = crossbeam_channel::unbounded();
-    let waiting = Arc::new(AtomicUsize::new(0));
+    let waiting = Arc::<Waiting>::default();
     let moved = Arc::new(AtomicBool::new(true));
     watch_log(start.log.as_ref(), &outbox, &moved);
     let feed = start.feed.map(|(feed, _)| feed);

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use coupon::event::{
-    Action, Actor, ApiKey, Claim, CodesMade, CouponState, Decision, Event, ImportChunk, ImportRow, Location, Lock,
-    MerchantProfile, Note, Operation, OperationKind, OrderSummary, Part, Quotas, Reason, Redemption, ReleaseReason,
-    Reversal, ReversedPart, SendChunk, SendRow, Share, StockProfile, StockState, StoreProfile, Void,
+    Action, Actor, ApiKey, Claim, CodesMade, CouponState, Decision, Event, Forgotten, ImportChunk, ImportRow, LoadTest,
+    Location, Lock, MerchantProfile, Note, Operation, OperationKind, OrderSummary, Part, Quotas, Reason, Redemption,
+    Rehearsal, ReleaseReason, Reversal, ReversedPart, SendChunk, SendRow, Share, StockProfile, StockState,
+    StoreProfile, Void,
 };
 use coupon::id::{MerchantId, StoreId};
 use coupon::money::CNY;
@@ -17,7 +18,7 @@ const NOON: Millis = 1_773_154_500_000;
 const ORIGIN: Origin = Origin { instance: 0x0123_4567_89ab_cdef, number: 42 };
 
 /// How many events there are; the compiler counts them in [`name`].
-pub(crate) const EVENTS: usize = 26;
+pub(crate) const EVENTS: usize = 30;
 
 /// The file of an event's record. A new event needs a name, a sample and a file.
 pub(crate) fn name(event: &Event) -> &'static str {
@@ -48,6 +49,10 @@ pub(crate) fn name(event: &Event) -> &'static str {
         Event::OperationStarted(_) => "operation_started",
         Event::CodesImported(_) => "codes_imported",
         Event::CouponsSent(_) => "coupons_sent",
+        Event::RehearsalOpened(_) => "rehearsal_opened",
+        Event::RehearsalForgotten(_) => "rehearsal_forgotten",
+        Event::RedemptionsExpected(..) => "redemptions_expected",
+        Event::LoadTestStored(_) => "load_test_stored",
     }
 }
 
@@ -131,7 +136,29 @@ pub(crate) fn events() -> Vec<Event> {
     events.extend(of_stocks());
     events.extend(of_coupons());
     events.extend(of_operations());
+    events.extend(of_load_tests());
     events
+}
+
+fn of_load_tests() -> Vec<Event> {
+    let merchant =
+        MerchantProfile { name: "茶 House".to_owned(), zone: Zone(chrono_tz::Asia::Shanghai), livemode: true };
+    let rehearsal = Rehearsal { merchant, of: 20, until: NOON + 86_400_000, stock: stock() };
+    let test = LoadTest {
+        stock: Some(20),
+        passed: true,
+        profile: "saturday".to_owned(),
+        verdict: "PASS saturday: p99 < 10ms (4 ms, 60 % headroom)".to_owned(),
+        peak_per_second: 900,
+        report: vec![120, 156, 3],
+        note: note(),
+    };
+    vec![
+        Event::RehearsalOpened(Box::new(rehearsal)),
+        Event::RehearsalForgotten(Forgotten { stock: 501, numbers: 2_000, sequences: 2_501 }),
+        Event::RedemptionsExpected(20, 250_000),
+        Event::LoadTestStored(Box::new(test)),
+    ]
 }
 
 fn of_the_platform() -> Vec<Event> {

@@ -66,8 +66,8 @@ pub fn done(world: &mut World, number: u64, command: Command) -> u64 {
 /// Opens the merchant, and a stock that is ready to be claimed.
 pub fn open(world: &mut World, stock: coupon::event::StockProfile) {
     done(world, 1, Command::OpenMerchant(merchant("tea house")));
-    done(world, 2, Command::CreateStock(Box::new(stock)));
-    done(world, 3, Command::MoveStock(STOCK, Step::Activate, false));
+    done(world, 2, Command::CreateStock(Box::new(stock), 0));
+    done(world, 3, Command::MoveStock(STOCK, Step::Activate { tested_above: None }, false));
 }
 
 impl Script {

@@ -105,11 +105,11 @@ impl Clients {
     fn command(&mut self, book: &Book, now: Millis) -> Command {
         let stocks: Vec<u64> = book.stocks.keys().copied().collect();
         if stocks.len() < 2 || (stocks.len() < 5 && self.rng.random_bool(0.02)) {
-            return Command::CreateStock(Box::new(any_stock(&mut self.rng, now)));
+            return Command::CreateStock(Box::new(any_stock(&mut self.rng, now)), 0);
         }
         let stock = *pick(&mut self.rng, &stocks);
         if book.stocks[&stock].state == StockState::Draft && self.rng.random_bool(0.7) {
-            return Command::MoveStock(stock, Step::Activate, false);
+            return Command::MoveStock(stock, Step::Activate { tested_above: None }, false);
         }
         match self.rng.random_range(0..100) {
             0..=19 => Command::Claim(Box::new(self.claim(Claimed::Stock(stock)))),

@@ -91,7 +91,12 @@ pub(super) fn profile(request: StockRequest) -> Result<StockProfile, Problem> {
         .length("/name", &request.name, 1..=128)
         .length("/terms", &request.terms, 0..=4000)
         .field("/total", (1..=MAX_TOTAL).contains(&request.total), "must be 1 to 1,000,000,000")
-        .field("/reversal_window_days", request.reversal_window_days <= 3650, "must be 0 to 3650");
+        .field("/reversal_window_days", request.reversal_window_days <= 3650, "must be 0 to 3650")
+        .field(
+            "/expected_daily_redemptions",
+            request.expected_daily_redemptions.is_none_or(|expected| expected <= MAX_TOTAL),
+            "must be 0 to 1,000,000,000",
+        );
     own.done()?;
     let mut currencies = Vec::new();
     let value = value(&request, &mut currencies)?;
@@ -378,6 +383,9 @@ pub struct PatchRequest {
     #[schema(value_type = Option<Vec<AvailableTime>>)]
     pub available_times: Option<Option<Vec<AvailableTime>>>,
     #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u64>)]
+    pub expected_daily_redemptions: Option<Option<u64>>,
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     pub reference: Option<Option<String>>,
     #[serde(default, deserialize_with = "nullable")]
@@ -394,6 +402,7 @@ pub fn patch(current: &Stock, patch: PatchRequest) -> Result<StockPatch, Problem
         text: patch.terms.clone(),
         reference: patch.reference.as_ref().map(|_| reference),
         metadata: patch.metadata.as_ref().map(|_| metadata),
+        expected_daily: patch.expected_daily_redemptions.map(Option::unwrap_or_default),
         ..StockPatch::default()
     };
     let deep = patch.touches_terms();

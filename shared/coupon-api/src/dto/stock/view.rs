@@ -1,7 +1,7 @@
 //! A stock as it is answered.
 
 use coupon::event::StockProfile;
-use coupon::id::{LedgerRef, StockId};
+use coupon::id::{LedgerRef, StockId, StoreId};
 use coupon::money::{Currency, Money};
 use coupon::state::{Counts, Stock};
 use coupon::terms::{Millis, Terms, Validity, Value};
@@ -68,6 +68,15 @@ pub struct StockView {
     pub reversal_window_days: u32,
     /// At which times of the week.
     pub available_times: Vec<AvailableTime>,
+    /// The most redemptions in one day that its promotion expects; in answers to what makes, changes or reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_daily_redemptions: Option<u64>,
+    /// The stock that this is a twin of, to rehearse on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rehearsal_of: Option<String>,
+    /// When a twin is closed and forgotten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
     /// When it was made.
     pub created_at: String,
     /// Of a live merchant.
@@ -77,6 +86,20 @@ pub struct StockView {
     /// The caller's.
     #[serde(flatten)]
     pub note: NoteView,
+}
+
+impl StockView {
+    /// With what its promotion expects, 0 for nothing.
+    #[must_use]
+    pub fn expecting(self, daily: Option<u64>) -> Self {
+        Self { expected_daily_redemptions: daily.filter(|daily| *daily > 0), ..self }
+    }
+
+    /// As a twin of another stock until a date.
+    #[must_use]
+    pub fn twin_of(self, of: StockId, until: Millis) -> Self {
+        Self { rehearsal_of: Some(of.to_string()), until: Some(format_ms(until)), ..self }
+    }
 }
 
 /// A stock as it is answered.
@@ -101,11 +124,14 @@ pub fn stock_view(id: StockId, stock: &Stock, livemode: bool) -> StockView {
         valid_after_claim: request.valid_after_claim,
         limits: request.limits,
         budget: request.budget,
-        store_ids: request.store_ids,
+        store_ids: terms.store_ids.iter().map(|id| StoreId::new(id.merchant.real(), id.number).to_string()).collect(),
         applies_to: request.applies_to,
         stacking: request.stacking,
         reversal_window_days: terms.reversal_window_days,
         available_times: request.available_times,
+        expected_daily_redemptions: None,
+        rehearsal_of: None,
+        until: None,
         created_at: format_ms(stock.created_at),
         livemode,
         ledger_ref: LedgerRef(stock.version).to_string(),
@@ -150,6 +176,7 @@ pub(super) fn request_of(profile: &StockProfile, patch: PatchRequest) -> StockRe
         available_times: patch
             .available_times
             .map_or_else(|| terms.available_times.iter().map(time_of).collect(), Option::unwrap_or_default),
+        expected_daily_redemptions: patch.expected_daily_redemptions.flatten(),
         reference: None,
         metadata: None,
     }
