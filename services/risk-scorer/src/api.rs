@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRef, State};
-use axum::routing::get;
+use axum::routing::{get, post};
 use coupon::event::Event;
 use coupon::id::{DecisionId, MerchantId, RedemptionId};
 use coupon::record::Entry;
@@ -15,14 +15,17 @@ use http_api::idempotency::Answer;
 use http_api::problem::{Code, Problem};
 use http_api::time::format_ms;
 use inline_risk::ScorerHandle;
+use risk::feature::{Field, Happening, WINDOWS_HINT};
 use risk::velocity::SLOTS;
-use risk::{Subject, SubjectKind};
+use risk::{Subject, SubjectKind, rules};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
+mod rulesets;
+
 #[derive(OpenApi)]
-#[openapi(paths(subject, features, decision))]
+#[openapi(paths(subject, features, decision, rulesets::check))]
 struct Document;
 
 /// The part of the `OpenAPI` document that is the risk-scorer's.
@@ -53,6 +56,7 @@ pub fn router(state: RiskApi) -> Router {
         .route("/v1/risk/subjects/{kind}/{value}", get(subject))
         .route("/v1/risk/features", get(features))
         .route("/v1/risk/decisions/{id}", get(decision))
+        .route("/v1/risk/rulesets/check", post(rulesets::check))
         .with_state(state)
 }
 
@@ -134,14 +138,31 @@ fn view(state: &RiskApi, merchant: MerchantId, kind: &str, value: &str, subject:
     })
 }
 
-/// What can be counted
+/// What rules can look at
+///
+/// Features that are counted, fixed ones first; then what rules may count by any key over any window, and what a request
+/// itself says.
 #[utoipa::path(get, path = "/v1/risk/features", tag = "Risk", responses((status = 200, body = serde_json::Value)))]
 async fn features(State(_): State<RiskApi>, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Analyst])?;
-    let data: Vec<_> = SLOTS
-        .iter()
-        .map(|slot| json!({"name": slot.name, "type": "count", "window_seconds": slot.window_seconds}))
-        .collect();
+    let fixed =
+        SLOTS.iter().map(|slot| json!({"name": slot.name, "type": "count", "window_seconds": slot.window_seconds}));
+    let fields = Field::ALL.map(Field::name);
+    let happenings = Happening::ALL.map(Happening::name);
+    let counted = [
+        json!({"name": "count", "type": "number", "of": happenings, "keys": fields, "windows": WINDOWS_HINT,
+            "example": "count(claim by device, 1h)"}),
+        json!({"name": "sum", "type": "number", "of": happenings, "keys": fields, "windows": WINDOWS_HINT,
+            "example": "sum(redemption by user, 24h)"}),
+        json!({"name": "distinct", "type": "number", "of": fields, "keys": fields, "windows": WINDOWS_HINT,
+            "example": "distinct(user by device, 24h)"}),
+        json!({"name": "age", "type": "seconds", "keys": fields, "example": "age(user)"}),
+        json!({"name": "idle", "type": "seconds", "keys": fields, "example": "idle(device)"}),
+        json!({"name": "has", "type": "yes_no", "of": fields, "example": "has(device)"}),
+        json!({"name": "listed", "type": "yes_no", "of": fields, "example": "listed(ip, \"datacenter\")"}),
+    ];
+    let attributes = rules::attributes().map(|(name, kind, about)| json!({"name": name, "type": kind, "about": about}));
+    let data: Vec<_> = fixed.chain(counted).chain(attributes).collect();
     Answer::ok(&json!({"data": data, "next_cursor": null}))
 }
 

@@ -104,10 +104,15 @@ impl<K: Hash + Eq, V> LinearHashMap<K, V> {
     where
         V: Default,
     {
+        self.get_or_insert_with(key, V::default)
+    }
+
+    /// The value of a key, which is made if it had none.
+    pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
         let hash = hash_of(&key);
         let place = place(hash, self.tables.len());
         let Some(bucket) = self.tables[place].find_bucket_index(hash, |(known, _)| *known == key) else {
-            return self.insert_new(hash, key, V::default());
+            return self.insert_new(hash, key, make());
         };
         match self.tables[place].get_bucket_mut(bucket) {
             Some((_, value)) => value,

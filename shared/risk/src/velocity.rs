@@ -2,6 +2,7 @@
 
 use linear_hashing::LinearHashMap;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// Of what kind a subject is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -94,9 +95,9 @@ slots! {
 }
 
 /// Counts in tiles of one width, oldest first, as far back as a window reaches from the newest. Tiles are numbered from
-/// 1970 on; there are millions of them in memory.
+/// 1970 on. Two of them take no memory of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Tiles(Vec<(u32, u32)>);
+struct Tiles(SmallVec<[(u32, u32); 2]>);
 
 impl Tiles {
     fn add(&mut self, tile: u32, keep: u32) {
@@ -119,6 +120,10 @@ impl Tiles {
     }
 }
 
+fn second_of(time_ms: i64) -> u32 {
+    u32::try_from(time_ms.max(0) / 1000).unwrap_or(u32::MAX - 1)
+}
+
 /// One thing counted of one subject: the last minute in tiles of a second, the hour of a minute, the day of an hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Windows {
@@ -128,8 +133,21 @@ struct Windows {
 }
 
 impl Windows {
+    /// One event in this second.
+    fn once(second: u32) -> Self {
+        let one = |tile: u32| Tiles(smallvec::smallvec![(tile, 1)]);
+        Self { seconds: one(second), minutes: one(second / 60), hours: one(second / 3600) }
+    }
+
+    /// The second of the only event that still counts in any window, if there is but one.
+    fn only(&self) -> Option<u32> {
+        let [(second, 1)] = *self.seconds.0 else { return None };
+        let alone = |tiles: &Tiles, tile: u32| *tiles.0 == [(tile, 1)];
+        (alone(&self.minutes, second / 60) && alone(&self.hours, second / 3600)).then_some(second)
+    }
+
     fn add(&mut self, time_ms: i64) {
-        let second = u32::try_from(time_ms.max(0) / 1000).unwrap_or(u32::MAX - 1);
+        let second = second_of(time_ms);
         self.seconds.add(second, 60);
         self.minutes.add(second / 60, 60);
         self.hours.add(second / 3600, 24);
@@ -148,12 +166,65 @@ impl Windows {
     }
 }
 
+/// When something happened with a subject. Millions of subjects are seen once, and cost nothing but the moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Option<Windows>", into = "Option<Windows>")]
+enum Times {
+    #[default]
+    Never,
+    /// Once, in this second since 1970.
+    Once(u32),
+    /// Never what `Once` can say.
+    Often(Box<Windows>),
+}
+
+impl Times {
+    fn add(&mut self, time_ms: i64) {
+        let mut windows = match std::mem::take(self) {
+            Self::Never => {
+                *self = Self::Once(second_of(time_ms));
+                return;
+            }
+            Self::Once(second) => Box::new(Windows::once(second)),
+            Self::Often(windows) => windows,
+        };
+        windows.add(time_ms);
+        // Long after the others it is the only one that still counts.
+        *self = windows.only().map_or(Self::Often(windows), Self::Once);
+    }
+
+    fn count(&self, window_seconds: u32, at_ms: i64) -> i64 {
+        match self {
+            Self::Never => 0,
+            Self::Once(second) => Windows::once(*second).count(window_seconds, at_ms),
+            Self::Often(windows) => windows.count(window_seconds, at_ms),
+        }
+    }
+}
+
+impl From<Option<Windows>> for Times {
+    fn from(windows: Option<Windows>) -> Self {
+        let Some(windows) = windows else { return Self::Never };
+        windows.only().map_or_else(|| Self::Often(Box::new(windows.clone())), Self::Once)
+    }
+}
+
+impl From<Times> for Option<Windows> {
+    fn from(times: Times) -> Self {
+        match times {
+            Times::Never => None,
+            Times::Once(second) => Some(Windows::once(second)),
+            Times::Often(windows) => Some(*windows),
+        }
+    }
+}
+
 /// All that is counted of one subject; of most subjects it is one thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubjectCounts {
-    claims: Option<Box<Windows>>,
-    redemptions: Option<Box<Windows>>,
-    refused: Option<Box<Windows>>,
+    claims: Times,
+    redemptions: Times,
+    refused: Times,
     /// The last event, milliseconds.
     pub last_ms: i64,
 }
@@ -161,23 +232,23 @@ pub struct SubjectCounts {
 impl SubjectCounts {
     /// Counts one event.
     pub fn add(&mut self, counted: Counted, time_ms: i64) {
-        let windows = match counted {
+        let times = match counted {
             Counted::Claims => &mut self.claims,
             Counted::Redemptions => &mut self.redemptions,
             Counted::Refused => &mut self.refused,
         };
-        windows.get_or_insert_default().add(time_ms);
+        times.add(time_ms);
         self.last_ms = self.last_ms.max(time_ms);
     }
 
     /// A slot's value at a time.
     pub fn value(&self, slot: &Slot, at_ms: i64) -> i64 {
-        let windows = match slot.counted {
+        let times = match slot.counted {
             Counted::Claims => &self.claims,
             Counted::Redemptions => &self.redemptions,
             Counted::Refused => &self.refused,
         };
-        windows.as_ref().map_or(0, |windows| windows.count(slot.window_seconds, at_ms))
+        times.count(slot.window_seconds, at_ms)
     }
 }
 
@@ -276,6 +347,19 @@ mod tests {
             times.rotate_left(shift % n);
             prop_assert_eq!(count(&times), counts);
         }
+    }
+
+    #[test]
+    fn one_event_is_written_as_it_always_was() {
+        let mut counts = SubjectCounts::default();
+        counts.add(Counted::Redemptions, 7_200_000);
+        let bytes = bincode::serde::encode_to_vec(&counts, bincode::config::standard()).expect("written");
+        // No claims; tiles of the second, the minute and the hour, one event each; nothing refused; the last event.
+        assert_eq!(bytes[..11], [0, 1, 1, 251, 32, 28, 1, 1, 120, 1, 1]);
+        let (read, _) = bincode::serde::decode_from_slice(&bytes, bincode::config::standard()).expect("read");
+        assert_eq!(counts, read);
+        counts.add(Counted::Redemptions, 7_200_000 + 200 * 3_600_000);
+        assert_eq!(counts.redemptions, Times::Once(7_200 + 200 * 3_600), "the first counts in no window");
     }
 
     #[test]

@@ -60,6 +60,38 @@ fn a_device_that_claims_too_much_is_blocked_also_after_a_restart_and_a_rebuild()
     });
 }
 
+#[test]
+fn a_rule_sets_text_is_checked_to_the_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), &[]);
+    runtime().block_on(async {
+        let analyst = analyst(&server, folder.path()).await;
+        let check =
+            async |text: &str| analyst.ok("/v1/risk/rulesets/check", json!({"text": text})).await["problems"].clone();
+        let good =
+            "rule 羊毛党 { when distinct(user by device, 24h) > 3 then block reason \"{n} users on one device\" }";
+        assert_eq!(check(good).await, json!([]));
+        let bad = "rule a {\n  when count(claim by devise, 1h) > 3 then block\n}\nrule b { when hour then review }";
+        let problems = check(bad).await;
+        let told =
+            |n: usize| (problems[n]["line"].as_u64(), problems[n]["column"].as_u64(), problems[n]["code"].as_str());
+        assert_eq!(
+            (told(0), told(1)),
+            ((Some(2), Some(23), Some("unknown_name")), (Some(4), Some(15), Some("wrong_type")))
+        );
+        assert!(problems[1]["hint"].as_str().is_some_and(|hint| hint.contains("compare it")), "{problems}");
+        let features = analyst.get("/v1/risk/features").await;
+        let names: Vec<_> =
+            features["data"].as_array().expect("a list").iter().map(|one| one["name"].clone()).collect();
+        for name in ["device_claims_1h", "count", "distinct", "listed", "hour"] {
+            assert!(names.contains(&json!(name)), "{name}: {names:?}");
+        }
+        let operator = merchant(&server.address, folder.path()).await.1;
+        let refused = operator.post("/v1/risk/rulesets/check", json!({"text": good})).await;
+        assert_eq!(refused.code().map(|code| code.to_string()).as_deref(), Some("role_forbidden"));
+    });
+}
+
 async fn analyst(server: &Server, folder: &std::path::Path) -> Caller {
     let platform = Caller::platform(&server.address, folder);
     let key = platform.ok("/v1/keys", json!({"role": "analyst"})).await;

@@ -1,0 +1,307 @@
+//! Tokens into rules, by recursive descent; operators by how strongly they bind (precedence climbing).
+//!
+//! ```text
+//! rules      = { "rule" name "{" "when" expression "then" action [ "score" number ] [ "reason" text ] "}" }
+//! action     = "allow" | "review" | "challenge" | "block"
+//! expression = operand { operator operand }            or < and < not < comparison < + - < * /
+//! operand    = number | duration | text | attribute | "(" expression ")" | "not" expression | "-" operand
+//!            | "count" "(" event "by" key "," window ")" | "sum" "(" event "by" key "," window ")"
+//!            | "distinct" "(" field "by" key "," window ")" | "age" "(" key ")" | "idle" "(" key ")"
+//!            | "listed" "(" field "," text ")" | "has" "(" field ")"
+//! key        = field { "+" field }
+//! ```
+
+use super::ast::{Action, Binary, Expr, ExprKind, RuleText};
+use super::problem::{Place, Problem, code};
+use super::token::{Placed, Token, tokens};
+use crate::feature::{Feature, Field, Happening, Key, Measure, WINDOWS_HINT, is_window};
+
+/// Rules of one set.
+const MOST_RULES: usize = 500;
+/// Brackets and signs within each other.
+const DEEPEST: usize = 32;
+
+/// How strongly `and` binds.
+const AND: u8 = 2;
+
+/// What a rule may say it does, for hints.
+const ACTIONS: &str = "write allow, review, challenge or block";
+
+pub(super) struct Parser {
+    tokens: Vec<Placed>,
+    at: usize,
+    depth: usize,
+}
+
+/// The rules of a text, and everything that is wrong with their form: after a problem it goes on with the next rule.
+pub(super) fn parse(text: &str) -> (Vec<RuleText>, Vec<Problem>) {
+    let tokens = match tokens(text) {
+        Ok(tokens) => tokens,
+        Err(problem) => return (Vec::new(), vec![problem]),
+    };
+    let mut parser = Parser { tokens, at: 0, depth: 0 };
+    let (mut rules, mut problems) = (Vec::new(), Vec::new());
+    while parser.peek() != &Token::End {
+        match parser.rule() {
+            Ok(rule) if rules.len() == MOST_RULES => {
+                let message = format!("a rule set has at most {MOST_RULES} rules");
+                problems.push(Problem::new(rule.place, code::TOO_MUCH, message, "split it into several sets"));
+                break;
+            }
+            Ok(rule) => rules.push(rule),
+            Err(problem) => {
+                problems.push(problem);
+                parser.next_rule();
+            }
+        }
+    }
+    (rules, problems)
+}
+
+impl Parser {
+    fn peek(&self) -> &Token {
+        &self.tokens[self.at].token
+    }
+
+    fn place(&self) -> Place {
+        self.tokens[self.at].place
+    }
+
+    /// The next token; the end stays where it is.
+    fn take(&mut self) -> Placed {
+        let placed = self.tokens[self.at].clone();
+        self.at = (self.at + 1).min(self.tokens.len() - 1);
+        placed
+    }
+
+    fn next_rule(&mut self) {
+        self.depth = 0;
+        loop {
+            match self.peek() {
+                Token::End => return,
+                Token::Word(word) if word == "rule" && self.at > 0 => return,
+                _ => drop(self.take()),
+            }
+        }
+    }
+
+    fn wrong(&self, wanted: &str, hint: &str) -> Problem {
+        let message = format!("{wanted} is expected here, not {}", self.peek().said());
+        Problem::new(self.place(), code::SYNTAX, message, hint)
+    }
+
+    fn is_word(&self, word: &str) -> bool {
+        matches!(self.peek(), Token::Word(found) if found == word)
+    }
+
+    fn keyword(&mut self, word: &'static str, hint: &str) -> Result<(), Problem> {
+        if self.is_word(word) {
+            self.take();
+            return Ok(());
+        }
+        Err(self.wrong(&format!("`{word}`"), hint))
+    }
+
+    fn sign(&mut self, sign: &'static str, hint: &str) -> Result<(), Problem> {
+        if self.peek() == &Token::Sign(sign) {
+            self.take();
+            return Ok(());
+        }
+        Err(self.wrong(&format!("`{sign}`"), hint))
+    }
+
+    fn word(&mut self, wanted: &str, hint: &str) -> Result<(String, Place), Problem> {
+        match self.peek() {
+            Token::Word(word) => {
+                let (word, place) = (word.clone(), self.place());
+                self.take();
+                Ok((word, place))
+            }
+            _ => Err(self.wrong(wanted, hint)),
+        }
+    }
+
+    fn rule(&mut self) -> Result<RuleText, Problem> {
+        const FORM: &str = "a rule is: rule name { when ... then block score 300 reason \"...\" }";
+        let place = self.place();
+        self.keyword("rule", FORM)?;
+        let (name, _) = self.word("the rule's name", FORM)?;
+        self.sign("{", FORM)?;
+        self.keyword("when", FORM)?;
+        let when = self.expression(0)?;
+        self.keyword("then", "after the condition comes then, and what the rule does")?;
+        let (action, at) = self.word("an action", ACTIONS)?;
+        let action = Action::ALL.into_iter().find(|known| known.name() == action);
+        let action = action
+            .ok_or_else(|| Problem::new(at, code::UNKNOWN_NAME, "there is no such action".to_owned(), ACTIONS))?;
+        let score = if self.is_word("score") { self.score()? } else { 0 };
+        let reason = if self.is_word("reason") { self.reason()? } else { String::new() };
+        self.sign("}", "after the action come score and reason, in this order, and then }")?;
+        Ok(RuleText { name, place, when, action, score, reason })
+    }
+
+    fn score(&mut self) -> Result<u16, Problem> {
+        self.take();
+        match *self.peek() {
+            Token::Number(points) if (0.0..=1000.0).contains(&points) && points.fract() == 0.0 => {
+                self.take();
+                Ok(points as u16)
+            }
+            _ => Err(self.wrong("the points", "write a whole number from 0 to 1000")),
+        }
+    }
+
+    fn reason(&mut self) -> Result<String, Problem> {
+        self.take();
+        match self.peek().clone() {
+            Token::Text(text) => {
+                self.take();
+                Ok(text)
+            }
+            _ => Err(self.wrong("the reason's text", "write it in double quotes; {n} stands for what was counted")),
+        }
+    }
+
+    /// What binds more strongly than `least`.
+    fn expression(&mut self, least: u8) -> Result<Expr, Problem> {
+        let mut left = self.operand()?;
+        loop {
+            let operator = match self.peek() {
+                Token::Word(word) => Binary::of(word),
+                Token::Sign(sign) => Binary::of(sign),
+                _ => None,
+            };
+            let Some((binary, binds)) = operator.filter(|(_, binds)| *binds > least) else { return Ok(left) };
+            let place = self.place();
+            self.take();
+            let right = self.expression(binds)?;
+            if let (true, ExprKind::Binary(inner, ..)) = (binary.is_comparison(), &left.kind)
+                && inner.is_comparison()
+            {
+                let hint = "join two comparisons with and: a < b and b < c";
+                return Err(Problem::new(place, code::SYNTAX, "comparisons do not chain".to_owned(), hint));
+            }
+            left = Expr { kind: ExprKind::Binary(binary, Box::new(left), Box::new(right)), place };
+        }
+    }
+
+    fn operand(&mut self) -> Result<Expr, Problem> {
+        if self.depth >= DEEPEST {
+            let message = format!("nested deeper than {DEEPEST} levels");
+            return Err(Problem::new(self.place(), code::TOO_MUCH, message, "split the rule"));
+        }
+        self.depth += 1;
+        let operand = self.flat_operand();
+        self.depth -= 1;
+        operand
+    }
+
+    fn flat_operand(&mut self) -> Result<Expr, Problem> {
+        let Placed { token, place } = self.take();
+        let kind = match token {
+            Token::Number(number) => ExprKind::Number(number),
+            Token::Duration(seconds) => ExprKind::Number(f64::from(seconds)),
+            Token::Text(text) => ExprKind::Text(text),
+            Token::Sign("(") => {
+                let inner = self.expression(0)?;
+                self.sign(")", "close the bracket")?;
+                return Ok(inner);
+            }
+            Token::Sign("-") => ExprKind::Negative(Box::new(self.operand()?)),
+            // Turns a comparison round, and binds more strongly than and.
+            Token::Word(word) if word == "not" => ExprKind::Not(Box::new(self.expression(AND)?)),
+            Token::Word(word) if self.peek() == &Token::Sign("(") => self.call(&word, place)?,
+            Token::Word(word) => ExprKind::Attribute(word),
+            other => {
+                let message = format!("a value is expected here, not {}", other.said());
+                let hint = "write a number, a feature such as count(claim by device, 1h), or a bracket";
+                return Err(Problem::new(place, code::SYNTAX, message, hint));
+            }
+        };
+        Ok(Expr { kind, place })
+    }
+
+    fn call(&mut self, name: &str, place: Place) -> Result<ExprKind, Problem> {
+        self.sign("(", "")?;
+        let kind = match name {
+            "count" => {
+                let happening = self.happening()?;
+                let (key, window) = self.by_and_window("count(claim by device, 1h)")?;
+                ExprKind::Feature(Feature { measure: Measure::Count(happening), key, window_seconds: window })
+            }
+            "sum" => {
+                let happening = self.happening()?;
+                let (key, window) = self.by_and_window("sum(redemption by user, 24h)")?;
+                ExprKind::Feature(Feature { measure: Measure::Sum(happening), key, window_seconds: window })
+            }
+            "distinct" => {
+                let field = self.field()?;
+                let (key, window) = self.by_and_window("distinct(user by device, 24h)")?;
+                ExprKind::Feature(Feature { measure: Measure::Distinct(field), key, window_seconds: window })
+            }
+            "age" => ExprKind::Feature(Feature { measure: Measure::Age, key: self.key()?, window_seconds: 0 }),
+            "idle" => ExprKind::Feature(Feature { measure: Measure::Idle, key: self.key()?, window_seconds: 0 }),
+            "has" => ExprKind::Has(self.field()?),
+            "listed" => {
+                let field = self.field()?;
+                self.sign(",", "listed(ip, \"datacenter\") asks whether the address is on that list")?;
+                match self.take().token {
+                    Token::Text(list) => ExprKind::Listed(field, list),
+                    _ => return Err(self.wrong("a list's name", "write it in double quotes")),
+                }
+            }
+            _ => {
+                let hint = "there are count, sum, distinct, age, idle, listed and has";
+                return Err(Problem::new(place, code::UNKNOWN_NAME, format!("`{name}` is no feature"), hint));
+            }
+        };
+        self.sign(")", "close the bracket")?;
+        Ok(kind)
+    }
+
+    fn by_and_window(&mut self, example: &str) -> Result<(Key, u32), Problem> {
+        let form = format!("write it like {example}");
+        self.keyword("by", &form)?;
+        let key = self.key()?;
+        self.sign(",", &form)?;
+        let place = self.place();
+        let Token::Duration(seconds) = *self.peek() else { return Err(self.wrong("a window", WINDOWS_HINT)) };
+        if !is_window(seconds) {
+            let message = format!("{seconds} s cannot be counted exactly");
+            return Err(Problem::new(place, code::WINDOW, message, WINDOWS_HINT));
+        }
+        self.take();
+        Ok((key, seconds))
+    }
+
+    fn happening(&mut self) -> Result<Happening, Problem> {
+        let hint = format!("what can be counted: {}", names(Happening::ALL.iter().map(|known| known.name())));
+        let (name, place) = self.word("what is counted", &hint)?;
+        let found = Happening::ALL.into_iter().find(|known| known.name() == name);
+        found.ok_or_else(|| Problem::new(place, code::UNKNOWN_NAME, format!("`{name}` cannot be counted"), hint))
+    }
+
+    fn field(&mut self) -> Result<Field, Problem> {
+        let hint = format!("there are {}", names(Field::ALL.iter().map(|known| known.name())));
+        let (name, place) = self.word("a field", &hint)?;
+        let found = Field::ALL.into_iter().find(|known| known.name() == name);
+        found.ok_or_else(|| Problem::new(place, code::UNKNOWN_NAME, format!("`{name}` is no field"), hint))
+    }
+
+    fn key(&mut self) -> Result<Key, Problem> {
+        let place = self.place();
+        let mut fields = vec![self.field()?];
+        while self.peek() == &Token::Sign("+") {
+            self.take();
+            fields.push(self.field()?);
+        }
+        Key::new(&fields).ok_or_else(|| {
+            let hint = "a key is one field or two different ones, such as device + stock";
+            Problem::new(place, code::SYNTAX, "this is no key".to_owned(), hint)
+        })
+    }
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
