@@ -42,9 +42,8 @@ impl Contender {
     /// More than any machine of today uses up in the time; making them takes time too.
     fn codes(self, options: &Options) -> u64 {
         let per_second = match self {
-            Self::Counterfoil => 60_000.0,
-            Self::Postgres | Self::Redis => 20_000.0,
-            Self::DurableEcho | Self::Echo => 150_000.0,
+            Self::Counterfoil | Self::Postgres | Self::Redis => 60_000.0,
+            Self::DurableEcho | Self::Echo => 250_000.0,
         };
         (per_second * (options.duration + options.warm_up).as_secs_f64()) as u64
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRef, State};
-use axum::routing::{get, post};
+use axum::routing::get;
 use coupon::event::Event;
 use coupon::id::{DecisionId, MerchantId, RedemptionId};
 use coupon::record::Entry;
@@ -25,12 +25,14 @@ use utoipa::OpenApi;
 mod rulesets;
 
 #[derive(OpenApi)]
-#[openapi(paths(subject, features, decision, rulesets::check))]
+#[openapi(paths(subject, features, decision))]
 struct Document;
 
 /// The part of the `OpenAPI` document that is the risk-scorer's.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+    let mut document = Document::openapi();
+    document.merge(rulesets::Document::openapi());
+    document
 }
 
 /// What the handlers share.
@@ -56,7 +58,7 @@ pub fn router(state: RiskApi) -> Router {
         .route("/v1/risk/subjects/{kind}/{value}", get(subject))
         .route("/v1/risk/features", get(features))
         .route("/v1/risk/decisions/{id}", get(decision))
-        .route("/v1/risk/rulesets/check", post(rulesets::check))
+        .merge(rulesets::router())
         .with_state(state)
 }
 
@@ -159,7 +161,6 @@ async fn features(State(_): State<RiskApi>, call: Call) -> Result<Answer, Proble
         json!({"name": "age", "type": "seconds", "keys": fields, "example": "age(user)"}),
         json!({"name": "idle", "type": "seconds", "keys": fields, "example": "idle(device)"}),
         json!({"name": "has", "type": "yes_no", "of": fields, "example": "has(device)"}),
-        json!({"name": "listed", "type": "yes_no", "of": fields, "example": "listed(ip, \"datacenter\")"}),
     ];
     let attributes = rules::attributes().map(|(name, kind, about)| json!({"name": name, "type": kind, "about": about}));
     let data: Vec<_> = fixed.chain(counted).chain(attributes).collect();

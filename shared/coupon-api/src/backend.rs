@@ -10,11 +10,11 @@ use coupon::id::{CouponId, LedgerRef, MerchantId, StockId};
 use coupon::record::{Entry, RequestKey};
 use coupon::rejection::{Refusal, Rejection};
 use coupon::state::{Done, Read, RequestOutcome, live_request};
-use coupon::terms::Millis;
+use coupon::terms::{Millis, Zone};
 use http_api::call::Call;
 use http_api::idempotency::Answer as HttpAnswer;
 use http_api::problem::{Code, Problem};
-use inline_risk::InlineRisk;
+use inline_risk::{InlineRisk, Occasion};
 use projection::engine::{Answer, Applied, Reply, Submission, What};
 use projection::handle::LedgerHandle;
 use projection::ledger::Ledger;
@@ -299,6 +299,7 @@ impl Backend {
         merchant: MerchantId,
         user_id: Option<&str>,
         context: &Context,
+        occasion: Occasion,
     ) -> Result<Shopper, Problem> {
         let device = context.device_id.as_deref().map(|id| self.secrets.device(merchant, id));
         let address = context.address();
@@ -317,7 +318,13 @@ impl Backend {
         }
         let forced =
             (!call.caller.livemode).then(|| context.device_id.as_deref().and_then(inline_risk::Forced::of)).flatten();
-        let question = inline_risk::Question { merchant, device, ip, user, missing, forced, now_ms: self.ledger.now() };
+        let zone = self.directory.merchant(merchant).map(|row| {
+            let Zone(zone) = row.profile.zone;
+            zone
+        });
+        let occasion = Occasion { zone, ..occasion };
+        let now_ms = self.ledger.now();
+        let question = inline_risk::Question { merchant, device, ip, user, missing, forced, occasion, now_ms };
         let decision = self.risk.decide(&question);
         let personal = Personal {
             user_id: user_id.map(str::to_owned),

@@ -33,6 +33,9 @@ pub fn code(rejection: &Rejection) -> Code {
         Rejection::CodeModeMismatch => Code::CodeModeMismatch,
         Rejection::LoadTestRequired { .. } => Code::LoadTestRequired,
         Rejection::RehearsalOfRehearsal => Code::StockIsRehearsal,
+        Rejection::RuleSetNotFound => Code::RulesetNotFound,
+        Rejection::RuleSetNotPending(_) | Rejection::RuleVersionsFull { .. } => Code::RulesetNotPending,
+        Rejection::SelfApproval => Code::SelfApproval,
         Rejection::VersionConflict { .. } => Code::VersionConflict,
         Rejection::BelowUsed { .. } => Code::BelowUsed,
         Rejection::ClaimNotOpen { .. } => Code::ClaimNotOpen,
@@ -112,6 +115,13 @@ fn one(merchant: MerchantId, rejection: &Rejection) -> Problem {
             say(format!("The stock expects {expected} redemptions a day; above {above} a load test must have passed."))
                 .with("expected_daily_redemptions", expected)
                 .with("above", above)
+        }
+        Rejection::RuleSetNotPending(state) => {
+            let state = state.name();
+            say(format!("The version is {state}, from where this step is not possible.")).with("state", state)
+        }
+        Rejection::RuleVersionsFull { most } => {
+            say(format!("A rule set has at most {most} versions: begin another one.")).with("most", most)
         }
         Rejection::BelowUsed { used } => say(format!("{used} are used already.")).with("used", used),
         Rejection::ClaimNotOpen { from, until } => {

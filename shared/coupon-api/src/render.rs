@@ -26,6 +26,7 @@ use crate::dto::answer::{
 };
 use crate::dto::context::Location;
 use crate::dto::load_test::load_test_view;
+use crate::dto::ruleset::{rules_moved, rules_pushed};
 use crate::dto::stock::{StockView, stock_view};
 use crate::secrets::Secrets;
 
@@ -100,6 +101,10 @@ pub fn answer(
         Event::CouponsLocked(lock) => Answer::json(StatusCode::CREATED, &scene.lock(lock)),
         Event::CouponsRedeemed(redemption) => Answer::json(StatusCode::CREATED, &scene.redemption(redemption)),
         Event::RedemptionReversed(reversal) => Answer::json(StatusCode::CREATED, &scene.reversal(reversal)),
+        Event::RulesPushed(pushed) => {
+            Answer::json(StatusCode::CREATED, &rules_pushed(pushed, it.number, it.at.sequence, it.at.time))
+        }
+        Event::RulesMoved(moved) => Answer::json(StatusCode::OK, &rules_moved(moved, it.number, it.at.sequence)),
         other => {
             let (status, body) = scene.plain(other, it.entry)?;
             Answer::json(status, &body)

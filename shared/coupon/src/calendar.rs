@@ -74,6 +74,12 @@ pub fn weekday(zone: Tz, at: Millis) -> u8 {
     weekday_of(day_of(zone, at))
 }
 
+/// The hour that the zone's clock shows, 0 to 23.
+pub fn hour(zone: Tz, at: Millis) -> u8 {
+    let seconds = at.div_euclid(1000);
+    ((seconds + offset(zone, seconds)).rem_euclid(DAY_SECONDS) / 3600) as u8
+}
+
 /// From when until when a coupon claimed at `at` may be used, `[from, until)`. Counted in days it ends at 24:00.
 pub fn validity(zone: Tz, validity: Validity, at: Millis) -> (Millis, Millis) {
     match validity {

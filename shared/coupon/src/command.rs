@@ -6,6 +6,7 @@ use crate::event::{
 };
 use crate::id::MerchantId;
 use crate::order::Order;
+use crate::ruleset::{RulesMoved, RulesPushed};
 use crate::terms::{CodeMode, Limits, Millis, Terms};
 
 /// A command at one merchant.
@@ -71,6 +72,10 @@ pub enum Command {
     ForgetRehearsal(u64),
     /// Stores a load test's report.
     StoreLoadTest(Box<LoadTest>),
+    /// Platform: a version of a rule set.
+    PushRules(Box<RulesPushed>),
+    /// Platform: a step in a version's life.
+    MoveRules(Box<RulesMoved>),
 }
 
 /// What a rehearsal is to be.

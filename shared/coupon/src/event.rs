@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{MerchantId, Sequence};
 use crate::money::Currency;
+use crate::ruleset::{RulesMoved, RulesPushed};
 use crate::terms::{Limits, Millis, Terms, Zone};
 
 /// A keyed hash that stands for a user, device or address in guards and state.
@@ -74,6 +75,10 @@ pub enum Event {
     RedemptionsExpected(u64, u64),
     /// A load test's report.
     LoadTestStored(Box<LoadTest>),
+    /// Platform: a version of a rule set.
+    RulesPushed(Box<RulesPushed>),
+    /// Platform: a step in a version's life.
+    RulesMoved(Box<RulesMoved>),
 }
 
 /// Where `close` and `pause` stop redemptions too.

@@ -148,6 +148,8 @@ entity_id! {
     OperationId = "op_";
     /// A load test's report.
     LoadTestId = "ldt_";
+    /// A rule set.
+    RuleSetId = "rls_";
 }
 
 /// Orders what happened to one merchant; stays the same when the ledger is copied.

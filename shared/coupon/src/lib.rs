@@ -17,6 +17,7 @@ pub mod order;
 pub mod pricing;
 pub mod record;
 pub mod rejection;
+pub mod ruleset;
 pub mod secret;
 pub mod state;
 pub mod terms;

@@ -147,6 +147,8 @@ pub enum Entity {
     Operation(u64),
     /// An API key, by the hash of its id.
     ApiKey([u8; 16]),
+    /// A rule set.
+    RuleSet(u64),
 }
 
 /// Something counted against a limit, at the record's merchant.

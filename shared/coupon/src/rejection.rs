@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::event::{Decision, StockState};
 use crate::money::Money;
+use crate::ruleset::RuleState;
 use crate::state::LockEnd;
 use crate::terms::Millis;
 
@@ -49,6 +50,17 @@ pub enum Rejection {
     },
     /// A rehearsal is of a real stock.
     RehearsalOfRehearsal,
+    /// No such rule set, or no such version of it.
+    RuleSetNotFound,
+    /// The version's state does not allow the step.
+    RuleSetNotPending(RuleState),
+    /// Who proposed may not approve.
+    SelfApproval,
+    /// A set has no more versions than this.
+    RuleVersionsFull {
+        /// So many.
+        most: u64,
+    },
     /// The stock's codes come from elsewhere.
     CodeModeMismatch,
     /// What the caller thinks is current is not.
@@ -190,8 +202,9 @@ impl Rejection {
             | Self::StoreNotFound
             | Self::LockNotFound
             | Self::RedemptionNotFound
-            | Self::CouponNotFound => 0,
-            Self::MerchantSuspended => 1,
+            | Self::CouponNotFound
+            | Self::RuleSetNotFound => 0,
+            Self::MerchantSuspended | Self::SelfApproval => 1,
             Self::NamedTwice => 2,
             Self::Risk(_) => 3,
             Self::CouponVoided | Self::BatchVoided => 4,
@@ -204,7 +217,9 @@ impl Rejection {
             | Self::KeyRotated
             | Self::VersionConflict { .. }
             | Self::LoadTestRequired { .. }
-            | Self::RehearsalOfRehearsal => 10,
+            | Self::RehearsalOfRehearsal
+            | Self::RuleSetNotPending(_)
+            | Self::RuleVersionsFull { .. } => 10,
             Self::BelowUsed { .. } => 11,
             Self::ClaimNotOpen { .. } | Self::NotYetValid(_) => 12,
             Self::OutsideAvailableTimes(_) => 13,

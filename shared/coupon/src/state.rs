@@ -11,6 +11,7 @@ use crate::event::{
 };
 use crate::id::{MerchantId, Sequence, Shard};
 use crate::record::RequestKey;
+use crate::ruleset::RuleSetRow;
 use crate::terms::Millis;
 
 /// Which row. The merchant decides the shard.
@@ -62,6 +63,8 @@ pub enum Key {
     Readiness(MerchantId, u64),
     /// A load test.
     LoadTest(MerchantId, u64),
+    /// A rule set; under `PLATFORM`.
+    RuleSet(MerchantId, u64),
 }
 
 /// A row of state. What is large lies elsewhere: there are millions of rows, most of them requests and redemptions.
@@ -113,6 +116,8 @@ pub enum Row {
     Readiness(Readiness),
     /// See [`Key::LoadTest`].
     LoadTest(Arc<LoadTestRow>),
+    /// See [`Key::RuleSet`].
+    RuleSet(Arc<RuleSetRow>),
 }
 
 /// A merchant.
@@ -553,7 +558,8 @@ impl Key {
             | Self::Results(m, _, _)
             | Self::Rehearsal(m, _)
             | Self::Readiness(m, _)
-            | Self::LoadTest(m, _) => m.shard(),
+            | Self::LoadTest(m, _)
+            | Self::RuleSet(m, _) => m.shard(),
         }
     }
 }
@@ -616,6 +622,8 @@ readers! {
     readiness(stock: u64) -> Readiness as Readiness;
     /// A load test.
     load_test(number: u64) -> LoadTest as Arc<LoadTestRow>;
+    /// A rule set.
+    ruleset(number: u64) -> RuleSet as Arc<RuleSetRow>;
     /// The results of a chunk.
     results(operation: u64, chunk: u64) -> Results as Arc<Vec<RowResult>>;
 }

@@ -85,11 +85,14 @@ pub fn start(
     let clock = http_api::time::system_clock_ms;
     let part = if duties.judges { Part::Publisher(config.risk.clone()) } else { Part::Follower };
     let scorer = opened.start(log.clone(), followed, risk.clone(), &part, clock)?;
-    let watched = directory.clone();
+    let (watched, judged) = (directory.clone(), risk.clone());
     let ledger = owner::start(owner::Start {
         folder: Some(folder),
         snapshots,
-        watcher: Some(Box::new(move |key, row| watched.changed(key, row))),
+        watcher: Some(Box::new(move |key, row| {
+            watched.changed(key, row);
+            judged.changed(key, row);
+        })),
         feed: Some((feed, positions)),
         leads: duties.leads,
         progress,

@@ -4,7 +4,7 @@
 use coupon::event::Pseudonym;
 use coupon::id::MerchantId;
 use hdrhistogram::Histogram;
-use inline_risk::{InlineConfig, InlineRisk, Question};
+use inline_risk::{Happening, InlineConfig, InlineRisk, Occasion, Question};
 use risk::{Counted, Subject, SubjectKind, Verdict};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -38,6 +38,7 @@ fn main() {
             user: Some(pseudonym(who)),
             missing: Vec::new(),
             forced: None,
+            occasion: Occasion::of(Happening::Redemption),
             now_ms: NOW_MS,
         };
         let begun = thread_nanoseconds();

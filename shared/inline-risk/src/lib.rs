@@ -6,23 +6,32 @@
 //! fold never reads a verdict: what is here is advisory and can be rebuilt.
 
 mod limiter;
+mod rule_book;
 mod scorer;
 mod signals;
 mod store;
 mod writer;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use coupon::event::{Action, Decision, Pseudonym, Reason};
 use coupon::id::MerchantId;
+use coupon::ruleset::RuleSetRow;
+use coupon::state::{Key, Row};
 use dashmap::DashMap;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use risk::feature::Table;
 use risk::{EVALUATOR, Subject, SubjectKind, Velocity, Verdict};
 use serde::{Deserialize, Serialize};
 
 pub use limiter::Limited;
 use limiter::Limiter;
 pub use risk::VelocityRules;
+pub use risk::feature::Happening;
+pub use rule_book::Occasion;
+use rule_book::RuleBook;
 pub use scorer::{Opened, Part, Scorer, ScorerHandle, StartError};
 pub use signals::{Beat, Signal, SignalKind, Signals, beat_of, beat_record};
 
@@ -98,9 +107,14 @@ pub struct Question {
     pub missing: Vec<String>,
     /// What a test merchant forces.
     pub forced: Option<Forced>,
+    /// For what, where and for how much.
+    pub occasion: Occasion,
     /// The wall clock, milliseconds.
     pub now_ms: i64,
 }
+
+/// Counts that rules may ask for of one device or address, on the average.
+const COUNTS_PER_KEY: usize = 4;
 
 /// Limits, verdicts and counts of this process.
 pub struct InlineRisk {
@@ -108,6 +122,12 @@ pub struct InlineRisk {
     stale_after_ms: i64,
     verdicts: DashMap<(Subject, String), Verdict>,
     features: RwLock<Velocity>,
+    /// All rule sets, whatever their state.
+    rule_sets: Mutex<BTreeMap<u64, Arc<RuleSetRow>>>,
+    /// Those of them that are evaluated.
+    book: RwLock<Arc<RuleBook>>,
+    /// What they look at.
+    table: RwLock<Table>,
     watermark_ms: AtomicI64,
     heard_ms: AtomicI64,
 }
@@ -120,6 +140,9 @@ impl InlineRisk {
             stale_after_ms: config.stale_after_ms,
             verdicts: DashMap::new(),
             features: RwLock::new(Velocity::new(config.max_keys)),
+            rule_sets: Mutex::default(),
+            book: RwLock::default(),
+            table: RwLock::new(Table::new(COUNTS_PER_KEY * config.max_keys)),
             watermark_ms: AtomicI64::new(0),
             heard_ms: AtomicI64::new(0),
         }
@@ -133,6 +156,26 @@ impl InlineRisk {
     /// The counts, which the scorer of this process keeps.
     pub fn features(&self) -> &RwLock<Velocity> {
         &self.features
+    }
+
+    /// Takes note of a rule set that changed: from here on its live version counts, with its shadow beside it.
+    pub fn changed(&self, key: &Key, row: &Row) {
+        if let (Key::RuleSet(_, number), Row::RuleSet(row)) = (key, row) {
+            let mut sets = self.rule_sets.lock();
+            sets.insert(*number, row.clone());
+            let book = RuleBook::of(&sets);
+            *self.book.write() = Arc::new(book);
+        }
+    }
+
+    /// The rules that are evaluated now.
+    pub(crate) fn book(&self) -> Arc<RuleBook> {
+        self.book.read().clone()
+    }
+
+    /// What they look at, which the scorer of this process counts.
+    pub(crate) fn table(&self) -> &RwLock<Table> {
+        &self.table
     }
 
     /// Everything up to this time of the log is counted; told while the counts are locked.
@@ -188,13 +231,25 @@ impl InlineRisk {
             reasons.extend(self.reasons(&subject, question.now_ms));
         }
         drop(features);
+        let mut blocked = !reasons.is_empty();
+        let book = self.book();
+        let mut judged = Action::Allow;
+        if !book.is_empty() {
+            let told = [question.device, question.ip, question.user];
+            let subject = rule_book::whom(question.merchant, told, &question.occasion);
+            let table = self.table.read();
+            let judgement = book.judge(&table, &subject, &question.occasion, watermark, question.now_ms);
+            judged = judgement.action;
+            blocked |= judged == Action::Block;
+            reasons.extend(judgement.reasons);
+        }
         let stale = question.now_ms - self.heard_ms.load(Ordering::Relaxed) > self.stale_after_ms;
         let action = match question.forced {
             Some(Forced::Block) => Action::Block,
             Some(Forced::Challenge) => Action::Challenge,
             Some(Forced::Review) => Action::Review,
-            _ if reasons.is_empty() => Action::Allow,
-            _ => Action::Block,
+            _ if blocked => Action::Block,
+            _ => judged,
         };
         Decision {
             action,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coupon::event::{Decision, Event, Pseudonym};
+use coupon::event::{Actor, Decision, Event, OrderSummary, Pseudonym};
 use coupon::fold::Outcome;
 use coupon::id::MerchantId;
 use coupon::record::Entry;
@@ -12,12 +12,14 @@ use crossbeam_channel::{Receiver, Sender, select};
 use event_log::envelope::{self, Header, Realm};
 use event_log::{EventLog, Topic};
 use projection::feed::{Feed, Folded};
+use risk::feature::{Happening, Observation};
 use risk::{Counted, Rule, Subject, SubjectKind, VelocityRules, Verdict};
 use rustc_hash::FxHashSet;
 
 use crate::InlineRisk;
+use crate::rule_book::{Occasion, whom};
 use crate::signals::{SCORER, SIGNAL, Signal, beat_of};
-use crate::store::{Counts, Positions, Store, StoreError};
+use crate::store::{Counts, Positions, Row, Store, StoreError};
 use crate::writer::{self, Changes, Then};
 
 /// The type of a verdict's record.
@@ -117,7 +119,9 @@ impl Opened {
             inline: inline.clone(),
             clock,
         };
-        inline.features().write().restore(self.counts);
+        inline.features().write().restore(self.counts.subjects);
+        inline.table().write().restore(self.counts.cells);
+        inline.counted_up_to(worker.positions.watermark_ms);
         worker.read_topics();
         std::thread::Builder::new().name("risk-scorer".into()).spawn(move || {
             worker.run(&feed, &moves, &stops);
@@ -193,23 +197,48 @@ impl Worker {
             return;
         }
         self.positions.ledger[shard] = folded.at.sequence;
+        self.positions.watermark_ms = self.positions.watermark_ms.max(folded.at.time);
         let mut counted = Vec::new();
+        let mut observed = Vec::new();
         if let (Outcome::Applied(_), Some(Entry::Guarded(record))) = (folded.outcome, folded.entry.as_deref()) {
             for event in &record.events {
                 match event {
                     Event::CouponClaimed(claim) => {
                         let subjects = subjects(record.merchant, &claim.decision, Some(claim.user));
                         counted.extend(subjects.map(|subject| (subject, Counted::Claims)));
+                        let occasion = Occasion { stock: Some(claim.stock), ..Occasion::of(Happening::Claim) };
+                        observed.push((&claim.decision, Some(claim.user), occasion));
+                    }
+                    Event::CouponsLocked(lock) => {
+                        let occasion = placed(Happening::Lock, &lock.actor, &lock.order);
+                        observed.push((&lock.decision, lock.actor.user, occasion));
                     }
                     Event::CouponsRedeemed(redemption) => {
                         let subjects = subjects(record.merchant, &redemption.decision, redemption.actor.user);
                         counted.extend(subjects.map(|subject| (subject, Counted::Redemptions)));
+                        let occasion = placed(Happening::Redemption, &redemption.actor, &redemption.order);
+                        observed.push((&redemption.decision, redemption.actor.user, occasion));
                     }
                     _ => {}
                 }
             }
         }
+        let merchant = folded.entry.as_deref().and_then(merchant_of);
+        for (decision, user, occasion) in observed {
+            let told = [decision.device, decision.ip, user];
+            self.observe(merchant, told, &occasion, folded.at.time);
+        }
         self.count(&counted, folded.at.time, Some(folded.at.time));
+    }
+
+    /// Counts what rules look at, if any do.
+    fn observe(&self, merchant: Option<MerchantId>, told: [Option<Pseudonym>; 3], occasion: &Occasion, at_ms: i64) {
+        let book = self.inline.book();
+        let Some(merchant) = merchant.filter(|_| !book.is_empty()) else { return };
+        let subject = whom(merchant, told, occasion);
+        let observation =
+            Observation { happening: occasion.event, at_ms, subject, amount: occasion.amount.unwrap_or_default() };
+        self.inline.table().write().observe(&book.plan, &observation);
     }
 
     /// Counts in one go, the watermark with it: a decision sees all of a record or nothing.
@@ -312,6 +341,13 @@ impl Worker {
             Some((Subject { kind, merchant: signal.merchant, pseudonym: pseudonym? }, Counted::Refused))
         };
         let counted: Vec<_> = told.into_iter().filter_map(subject).collect();
+        let refused = Occasion::of(Happening::Refused);
+        self.observe(
+            Some(MerchantId(signal.merchant)),
+            [signal.device, signal.ip, signal.user],
+            &refused,
+            signal.time_ms,
+        );
         self.count(&counted, signal.time_ms, None);
     }
 
@@ -321,12 +357,33 @@ impl Worker {
         let evicted = self.inline.features().write().take_evicted();
         self.dirty.extend(evicted);
         let features = self.inline.features().read();
-        let rows = self.dirty.drain().map(|subject| (subject, features.get(&subject).cloned())).collect();
+        let of_subject = |subject: Subject| Row::Subject(subject, features.get(&subject).cloned());
+        let mut rows: Vec<Row> = self.dirty.drain().map(of_subject).collect();
         drop(features);
+        let changed = self.inline.table().write().take_changed();
+        let table = self.inline.table().read();
+        rows.extend(changed.into_iter().map(|key| Row::Cell(key, table.row(&key))));
+        drop(table);
         let changes = Changes { rows, positions: self.positions.clone(), then };
         if self.writer.send(changes).is_err() {
             tracing::error!("the thread that writes the risk projection is gone");
         }
+    }
+}
+
+fn merchant_of(entry: &Entry) -> Option<MerchantId> {
+    match entry {
+        Entry::Guarded(record) => Some(record.merchant),
+        Entry::Fences(_) | Entry::Cancel(_) => None,
+    }
+}
+
+fn placed(event: Happening, actor: &Actor, order: &OrderSummary) -> Occasion {
+    Occasion {
+        store: actor.store,
+        cashier: actor.cashier.as_deref().map(Occasion::cashier),
+        amount: Some(order.amount),
+        ..Occasion::of(event)
     }
 }
 

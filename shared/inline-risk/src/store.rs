@@ -7,6 +7,7 @@ use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use linear_hashing::LinearHashMap;
+use risk::feature::{CellKey, CellRow};
 use risk::{Subject, SubjectCounts};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -33,11 +34,13 @@ pub(crate) struct Positions {
     pub(crate) ledger: Vec<u64>,
     /// The next offset of each partition of the signals.
     pub(crate) signals: Vec<u64>,
+    /// The time of the log up to which that is, milliseconds.
+    pub(crate) watermark_ms: i64,
 }
 
 impl Positions {
     pub(crate) fn beginning(partitions: usize) -> Self {
-        Self { ledger: vec![0; 256], signals: vec![0; partitions] }
+        Self { ledger: vec![0; 256], signals: vec![0; partitions], watermark_ms: 0 }
     }
 
     fn fit(&self, partitions: usize) -> bool {
@@ -62,11 +65,58 @@ pub(crate) struct Store {
     meta: Meta,
 }
 
-/// Counts of subjects; `None` where a subject is not followed any more.
-pub(crate) type Rows = Vec<(Subject, Option<SubjectCounts>)>;
+/// What changed.
+pub(crate) type Rows = Vec<Row>;
+
+/// A count; `None` where it is not kept any more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Row {
+    /// Of a subject.
+    Subject(Subject, Option<SubjectCounts>),
+    /// Of what rules look at.
+    Cell(CellKey, Option<CellRow>),
+}
+
+impl Row {
+    /// The same for all rows of one count.
+    fn identity(&self) -> u128 {
+        xxh3_128(&match self {
+            Self::Subject(subject, _) => encode(&(0_u8, subject)),
+            Self::Cell(key, _) => encode(&(1_u8, key)),
+        })
+    }
+
+    fn is_gone(&self) -> bool {
+        matches!(self, Self::Subject(_, None) | Self::Cell(_, None))
+    }
+}
 
 /// The counts that hold after all pages.
-pub(crate) type Counts = LinearHashMap<Subject, SubjectCounts>;
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Of subjects.
+    pub(crate) subjects: LinearHashMap<Subject, SubjectCounts>,
+    /// Of what rules look at.
+    pub(crate) cells: LinearHashMap<CellKey, CellRow>,
+}
+
+impl Counts {
+    /// Whether nothing was counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.subjects.is_empty() && self.cells.is_empty()
+    }
+
+    fn restore(&mut self, rows: Rows) {
+        for row in rows {
+            match row {
+                Row::Subject(subject, Some(counts)) => drop(self.subjects.insert(subject, counts)),
+                Row::Subject(subject, None) => drop(self.subjects.remove(&subject)),
+                Row::Cell(key, Some(cell)) => drop(self.cells.insert(key, cell)),
+                Row::Cell(key, None) => drop(self.cells.remove(&key)),
+            }
+        }
+    }
+}
 
 /// What sled says, or that it panicked.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +166,7 @@ impl Store {
             store.remove_strays()?;
             let mut counts = Counts::default();
             for page in store.meta.pages.0..store.meta.pages.1 {
-                restore(&mut counts, store.page(page)?);
+                counts.restore(store.page(page)?);
             }
             Ok(Some((store, counts)))
         });
@@ -182,17 +232,17 @@ impl Store {
         let old = self.meta.pages;
         let mut last: FxHashMap<u128, u64> = FxHashMap::default();
         for number in old.0..old.1 {
-            for (subject, _) in self.page(number)? {
-                last.insert(identity(&subject), number);
+            for row in self.page(number)? {
+                last.insert(row.identity(), number);
             }
         }
         self.meta = Meta { pages: (old.1, old.1), bytes: 0, ..self.meta.clone() };
         let mut pages = Pages::default();
         let (mut batch, mut pages_in_batch) = (sled::Batch::default(), 0);
         for number in old.0..old.1 {
-            // Within a page each subject stands once: nobody writes one twice at once.
+            // Within a page each count stands once: nobody writes one twice at once.
             for row in self.page(number)? {
-                if row.1.is_none() || last.get(&identity(&row.0)) != Some(&number) {
+                if row.is_gone() || last.get(&row.identity()) != Some(&number) {
                     continue;
                 }
                 let Some(page) = pages.add(&row) else { continue };
@@ -267,7 +317,7 @@ impl Store {
                 if page.is_empty() {
                     break;
                 }
-                restore(&mut counts, open_page(&page)?);
+                counts.restore(open_page(&page)?);
                 let mut batch = sled::Batch::default();
                 self.put(&mut batch, page);
                 self.database.apply_batch(batch)?;
@@ -296,7 +346,7 @@ struct Pages {
 
 impl Pages {
     /// Adds a row; gives a page that is full with it.
-    fn add(&mut self, row: &(Subject, Option<SubjectCounts>)) -> Option<Vec<u8>> {
+    fn add(&mut self, row: &Row) -> Option<Vec<u8>> {
         if self.page.is_empty() {
             self.page.reserve(PAGE_BYTES + 1_024);
             self.page.resize(PAGE_HEADER, 0);
@@ -337,19 +387,6 @@ fn open_page(page: &[u8]) -> Result<Rows, StoreError> {
         left = &left[length..];
     }
     Ok(rows)
-}
-
-fn restore(counts: &mut Counts, rows: Rows) {
-    for (subject, row) in rows {
-        match row {
-            Some(row) => drop(counts.insert(subject, row)),
-            None => drop(counts.remove(&subject)),
-        }
-    }
-}
-
-fn identity(subject: &Subject) -> u128 {
-    xxh3_128(&encode(subject))
 }
 
 fn open_sled(folder: &Path) -> Result<sled::Db, StoreError> {

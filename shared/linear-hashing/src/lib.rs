@@ -77,6 +77,16 @@ impl<K, V> LinearHashMap<K, V> {
     }
 }
 
+/// All entries, in no order.
+impl<K, V> IntoIterator for LinearHashMap<K, V> {
+    type Item = (K, V);
+    type IntoIter = std::iter::Flatten<std::vec::IntoIter<HashTable<(K, V)>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.tables.into_iter().flatten()
+    }
+}
+
 impl<K: Hash + Eq, V> LinearHashMap<K, V> {
     /// The value of a key.
     pub fn get(&self, key: &K) -> Option<&V> {

@@ -39,6 +39,8 @@ pub enum List {
     Rehearsals,
     /// Its load tests.
     LoadTests,
+    /// The platform's rule sets.
+    RuleSets,
 }
 
 /// All lists; each holds numbers in the order in which they came.
@@ -109,6 +111,7 @@ impl Index {
             (Key::Operation(merchant, number), _) => self.push(merchant, List::Operations, number),
             (Key::Rehearsal(merchant, number), _) => self.push(merchant, List::Rehearsals, number),
             (Key::LoadTest(merchant, number), _) => self.push(merchant, List::LoadTests, number),
+            (Key::RuleSet(owner, number), _) => self.push(owner, List::RuleSets, number),
             _ => {}
         }
     }

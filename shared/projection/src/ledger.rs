@@ -26,7 +26,7 @@ pub enum Due {
     Rehearsal(MerchantId, u64),
 }
 
-/// Called with merchants', keys', stores', imported codes' and rehearsals' rows as they change.
+/// Called with merchants', keys', stores', imported codes', rehearsals' and rule sets' rows as they change.
 pub type Watcher = Box<dyn FnMut(&Key, &Row) + Send>;
 
 /// The log switched to rules that this release does not know.
@@ -88,7 +88,7 @@ impl Ledger {
         Rules { semantics: self.shard(shard).semantics, ..self.rules }
     }
 
-    /// Tells `watcher` of every merchant, key, store, imported code and rehearsal, now and as they change.
+    /// Tells `watcher` of every merchant, key, store, imported code, rehearsal and rule set, now and as they change.
     pub fn watch(&mut self, mut watcher: Watcher) {
         for (key, row) in self.shards.iter().flat_map(ShardState::rows) {
             if watched(key) {
@@ -256,7 +256,15 @@ impl Ledger {
 }
 
 fn watched(key: &Key) -> bool {
-    matches!(key, Key::Merchant(..) | Key::ApiKey(..) | Key::Store(..) | Key::CodeText(..) | Key::Rehearsal(..))
+    matches!(
+        key,
+        Key::Merchant(..)
+            | Key::ApiKey(..)
+            | Key::Store(..)
+            | Key::CodeText(..)
+            | Key::Rehearsal(..)
+            | Key::RuleSet(..)
+    )
 }
 
 fn schedule(due: &mut BinaryHeap<Reverse<(Millis, Due)>>, key: &Key, before: Option<&Row>, row: &Row) {

@@ -14,6 +14,7 @@ use http_api::call::Call;
 use http_api::idempotency::Answer;
 use http_api::problem::{Code, Problem};
 use http_api::quota::QuotaClass;
+use inline_risk::{Happening, Occasion};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -62,8 +63,9 @@ pub(super) async fn create(State(state): State<Issuer>, call: Call) -> Result<An
         None => state.backend.place(merchant, body.code.as_deref(), None),
     };
     call.limit_at(merchant, QuotaClass::Redeem)?;
+    let occasion = Occasion { stock: stock.map(|id| id.number), ..Occasion::of(Happening::Claim) };
     let Shopper { user, decision, sealed } =
-        match state.backend.shopper(&call, merchant, Some(&body.user_id), &body.context) {
+        match state.backend.shopper(&call, merchant, Some(&body.user_id), &body.context, occasion) {
             Ok(shopper) => shopper,
             Err(limited) => return state.backend.first_or(&call, merchant, parsed.fingerprint, limited).await,
         };

@@ -17,6 +17,7 @@ use http_api::page::List;
 use http_api::problem::{Code, Problem};
 use http_api::quota::QuotaClass;
 use http_api::time::format_ms;
+use inline_risk::Happening;
 use projection::index::List as Index;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -82,7 +83,7 @@ pub(super) async fn create(State(state): State<Redeemer>, call: Call) -> Result<
     };
     let merchant = usage::place(&state, merchant, &request);
     call.limit_at(merchant, QuotaClass::Redeem)?;
-    match usage::check(&call, merchant, request)?.command(&state, &call, merchant) {
+    match usage::check(&call, merchant, request)?.command(&state, &call, merchant, Happening::Lock) {
         Ok(command) => {
             usage::refuse_unknown(&state, merchant, &command)?;
             let command = Command::Lock(Box::new(command), terms);

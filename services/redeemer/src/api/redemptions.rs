@@ -21,6 +21,7 @@ use http_api::page::{List, Page};
 use http_api::problem::{Code, Problem};
 use http_api::quota::QuotaClass;
 use http_api::time::system_clock_ms;
+use inline_risk::Happening;
 use projection::index::{Index, List as Numbers};
 use projection::ledger::Ledger;
 use projection::shard::ShardState;
@@ -42,7 +43,7 @@ pub(super) async fn create(State(state): State<Redeemer>, call: Call) -> Result<
     call.limit_at(merchant, QuotaClass::Redeem)?;
     let checked = usage::check(&call, merchant, parsed.body)?;
     let user_id = checked.request.user_id.clone();
-    match checked.command(&state, &call, merchant) {
+    match checked.command(&state, &call, merchant, Happening::Redemption) {
         Ok(command) => {
             usage::refuse_unknown(&state, merchant, &command)?;
             let command = Command::Redeem(Box::new(command));

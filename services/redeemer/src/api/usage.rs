@@ -9,6 +9,7 @@ use coupon_api::dto::order::{CouponUse, LockRef, UseRequest, check_actor, check_
 use http_api::Code;
 use http_api::call::Call;
 use http_api::problem::Problem;
+use inline_risk::{Happening, Occasion};
 
 use crate::state::Redeemer;
 
@@ -70,7 +71,13 @@ pub(super) fn refuse_unknown(state: &Redeemer, merchant: MerchantId, command: &U
 
 impl Checked {
     /// Asks the limiter and the risk view, and names the coupons.
-    pub(super) fn command(self, state: &Redeemer, call: &Call, merchant: MerchantId) -> Result<UseCommand, Problem> {
+    pub(super) fn command(
+        self,
+        state: &Redeemer,
+        call: &Call,
+        merchant: MerchantId,
+        event: Happening,
+    ) -> Result<UseCommand, Problem> {
         let Self { request, store, lock } = self;
         if store.is_some_and(|store| !state.backend.directory.has_store(store)) {
             return Err(Problem::of(Code::StoreNotFound).pointer("/store_id"));
@@ -78,8 +85,14 @@ impl Checked {
         let order = request.order.into_order()?;
         let coupons = refs(state, merchant, &request.coupons);
         let note = note(request.reference, request.metadata)?;
+        let occasion = Occasion {
+            store: store.map(|store| store.number),
+            cashier: request.cashier_id.as_deref().map(Occasion::cashier),
+            amount: Some(order.amount),
+            ..Occasion::of(event)
+        };
         let Shopper { user, decision, sealed } =
-            state.backend.shopper(call, merchant, request.user_id.as_deref(), &request.context)?;
+            state.backend.shopper(call, merchant, request.user_id.as_deref(), &request.context, occasion)?;
         let actor = Actor {
             user,
             store: store.map(|store| store.number),

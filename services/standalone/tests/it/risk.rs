@@ -83,7 +83,7 @@ fn a_rule_sets_text_is_checked_to_the_place() {
         let features = analyst.get("/v1/risk/features").await;
         let names: Vec<_> =
             features["data"].as_array().expect("a list").iter().map(|one| one["name"].clone()).collect();
-        for name in ["device_claims_1h", "count", "distinct", "listed", "hour"] {
+        for name in ["device_claims_1h", "count", "distinct", "age", "hour"] {
             assert!(names.contains(&json!(name)), "{name}: {names:?}");
         }
         let operator = merchant(&server.address, folder.path()).await.1;
@@ -92,9 +92,130 @@ fn a_rule_sets_text_is_checked_to_the_place() {
     });
 }
 
+#[test]
+fn a_rule_set_goes_live_by_two_and_back_by_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), &[]);
+    let runtime = runtime();
+    let id = runtime.block_on(async {
+        let (an, bo) = (lead(&server, folder.path()).await, lead(&server, folder.path()).await);
+        let text = |hour: u32| format!("# 夜里\nrule night {{ when hour < {hour} then review score 100 }}\n");
+        let push = async |text: String| an.ok("/v1/risk/rulesets", json!({"name": "night", "text": text})).await;
+        let first = push(text(5)).await;
+        let id = first["id"].as_str().expect("an id").to_owned();
+        assert_eq!((&first["version"], &first["state"]), (&json!(1), &json!("draft")), "{first}");
+        let second = push(text(6)).await;
+        assert_eq!((&second["id"], &second["version"]), (&first["id"], &json!(2)), "the same name is the same set");
+
+        let refused =
+            an.post("/v1/risk/rulesets", json!({"name": "bad", "text": "rule a { when 1 then block }"})).await;
+        assert_eq!(refused.code().map(|code| code.to_string()).as_deref(), Some("rule_invalid"));
+        assert_eq!(refused.json().expect("JSON")["problems"][0]["column"], 15);
+
+        let of = |version: u32, step: &str| format!("/v1/risk/rulesets/{id}/versions/{version}/{step}");
+        let moved = an.ok(&of(1, "submit"), json!({"to": "shadow"})).await;
+        assert_eq!(moved["state"], "shadow", "at once");
+        let moved = an.ok(&of(1, "submit"), json!({"to": "live", "comment": "nothing honest was hit"})).await;
+        assert_eq!((&moved["state"], &moved["current_state"]), (&json!("pending_approval"), &json!("shadow")));
+        let own = an.post(&of(1, "approve"), json!({})).await;
+        assert_eq!(own.code().map(|code| code.to_string()).as_deref(), Some("self_approval"));
+        assert_eq!(bo.ok(&of(1, "approve"), json!({})).await["state"], "live");
+        an.ok(&of(2, "submit"), json!({"to": "live"})).await;
+        bo.ok(&of(2, "approve"), json!({"comment": "ok"})).await;
+        let list = an.get("/v1/risk/rulesets").await;
+        let set = &list["data"][0];
+        assert_eq!((&set["live_version"], &set["versions"][1]["state"]), (&json!(2), &json!("retired")), "{list}");
+        let diff = an.get(&format!("{}?from=1", of(2, "diff"))).await["diff"].clone();
+        let diff = diff.as_str().expect("a text");
+        assert!(diff.contains("-rule night { when hour < 5") && diff.contains("+rule night { when hour < 6"), "{diff}");
+        assert_eq!(an.ok(&of(2, "rollback"), json!({"to_version": 1, "comment": "too loud"})).await["state"], "live");
+        id
+    });
+    assert_eq!(server.terminate(), Some(0));
+    let server = Server::start(folder.path(), &[]);
+    runtime.block_on(async {
+        let analyst = analyst(&server, folder.path()).await;
+        let live = analyst.get(&format!("/v1/risk/rulesets/{id}/versions/1")).await;
+        assert_eq!(
+            (&live["state"], live["text"].as_str().is_some_and(|text| text.contains("夜里"))),
+            (&json!("live"), true)
+        );
+        let gone = analyst.post(&format!("/v1/risk/rulesets/{id}/versions/9/submit"), json!({"to": "shadow"})).await;
+        assert_eq!(gone.code().map(|code| code.to_string()).as_deref(), Some("ruleset_not_found"));
+    });
+}
+
+#[test]
+fn a_live_rule_blocks_what_its_shadow_only_watched_also_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), &[]);
+    let runtime = runtime();
+    let (caller, stock) = runtime.block_on(async {
+        let (_, caller) = merchant(&server.address, folder.path()).await;
+        let stock = stock(&caller, json!({})).await;
+        let (an, bo) = (lead(&server, folder.path()).await, lead(&server, folder.path()).await);
+        let text = "rule farm { when distinct(user by device, 24h) > 3 then block score 500 }";
+        let id = an.ok("/v1/risk/rulesets", json!({"name": "farms", "text": text})).await["id"].clone();
+        let of = |step: &str| format!("/v1/risk/rulesets/{}/versions/1/{step}", id.as_str().expect("an id"));
+        an.ok(&of("submit"), json!({"to": "shadow"})).await;
+        for n in 0..6 {
+            caller.ok("/v1/claims", claimed(&stock, &format!("u{n}"), "farm-1")).await;
+        }
+        for n in 0..3 {
+            caller.ok("/v1/claims", claimed(&stock, &format!("h{n}"), "home-1")).await;
+        }
+        an.ok(&of("submit"), json!({"to": "live"})).await;
+        bo.ok(&of("approve"), json!({})).await;
+        (caller, stock)
+    });
+    let check = |server: &Server, round: &str| {
+        let caller = caller.at(&server.address);
+        runtime.block_on(async {
+            let refused = caller.post("/v1/claims", claimed(&stock, &format!("x-{round}"), "farm-1")).await;
+            assert_eq!(refused.code().map(|code| code.to_string()).as_deref(), Some("risk_blocked"), "{round}");
+            let reason = refused.json().expect("JSON")["decision"]["reasons"][0].clone();
+            assert_eq!(reason["code"], "farm", "{reason}");
+            caller.ok("/v1/claims", claimed(&stock, &format!("honest-{round}"), &format!("phone-{round}"))).await;
+        });
+    };
+    runtime.block_on(counted(&caller, &stock));
+    check(&server, "live");
+    assert_eq!(server.terminate(), Some(0));
+    let server = Server::start(folder.path(), &[]);
+    check(&server, "restarted");
+    assert_eq!(server.terminate(), Some(0));
+    std::fs::remove_dir_all(folder.path().join("risk.sled")).expect("removes");
+    let server = Server::start(folder.path(), &[]);
+    check(&server, "rebuilt");
+}
+
+fn claimed(stock: &str, user: &str, device: &str) -> Value {
+    json!({"stock_id": stock, "user_id": user, "context": {"device_id": device}})
+}
+
+/// Counts follow the log by a moment: until the first claim of the farm is refused.
+async fn counted(caller: &Caller, stock: &str) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    for n in 0.. {
+        let answer = caller.post("/v1/claims", claimed(stock, &format!("late-{n}"), "farm-1")).await;
+        if answer.status == 403 {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "never refused: {:?}", answer.json());
+    }
+}
+
+async fn lead(server: &Server, folder: &std::path::Path) -> Caller {
+    key(server, folder, "analyst_lead").await
+}
+
 async fn analyst(server: &Server, folder: &std::path::Path) -> Caller {
+    key(server, folder, "analyst").await
+}
+
+async fn key(server: &Server, folder: &std::path::Path, role: &str) -> Caller {
     let platform = Caller::platform(&server.address, folder);
-    let key = platform.ok("/v1/keys", json!({"role": "analyst"})).await;
+    let key = platform.ok("/v1/keys", json!({"role": role})).await;
     Caller::new(&server.address, key["key_id"].as_str().expect("id"), key["secret"].as_str().expect("secret"))
 }
 

@@ -4,4 +4,5 @@ pub mod answer;
 pub mod context;
 pub mod load_test;
 pub mod order;
+pub mod ruleset;
 pub mod stock;

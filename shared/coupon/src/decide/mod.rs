@@ -10,6 +10,7 @@ mod platform;
 mod redeem;
 mod rehearse;
 mod reverse;
+mod ruleset;
 
 use crate::command::Command;
 use crate::event::{Action, Decision, Event};
@@ -82,6 +83,8 @@ pub fn decide<V: View + ?Sized>(scene: Scene<'_, V>, command: &Command) -> Decid
         Command::OpenRehearsal(terms) => rehearse::open(scene, *terms),
         Command::ForgetRehearsal(stock) => rehearse::forget(scene, *stock),
         Command::StoreLoadTest(test) => rehearse::store(scene, test),
+        Command::PushRules(pushed) => ruleset::push(scene, pushed),
+        Command::MoveRules(moved) => ruleset::step(scene, moved),
     }
 }
 

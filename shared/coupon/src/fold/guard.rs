@@ -40,6 +40,7 @@ pub fn entity_version<V: View + ?Sized>(view: &V, merchant: MerchantId, entity: 
         Entity::Order(hash) => view.order(merchant, hash).map(|row| row.version),
         Entity::Operation(number) => view.operation(merchant, number).map(|row| row.chunks + 1),
         Entity::ApiKey(hash) => view.api_key(merchant, hash).map(|row| row.version),
+        Entity::RuleSet(number) => view.ruleset(merchant, number).map(|row| row.version),
     };
     version.unwrap_or(0)
 }

@@ -9,6 +9,7 @@ mod guard;
 mod lock;
 mod redeem;
 mod rehearse;
+mod ruleset;
 mod shelf;
 mod stock;
 
@@ -213,6 +214,8 @@ impl<R: Rows> Scope<'_, R> {
             Event::RehearsalForgotten(forgotten) => self.rehearsal_forgotten(forgotten),
             Event::RedemptionsExpected(stock, expected) => self.redemptions_expected(*stock, *expected),
             Event::LoadTestStored(test) => self.load_test_stored(test),
+            Event::RulesPushed(pushed) => return self.rules_pushed(pushed),
+            Event::RulesMoved(moved) => return self.rules_moved(moved),
         }
         0
     }

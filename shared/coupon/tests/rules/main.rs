@@ -7,5 +7,6 @@ mod redemptions;
 mod rehearsals;
 mod requests;
 mod reversals;
+mod rulesets;
 mod shop;
 mod stocks;

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
+use risk::feature::{Feature, Field, Happening, Key, Measure, Observation, Plan, Subject as Shopper, Table};
 use risk::{Counted, SubjectKind};
 
 use super::*;
@@ -20,11 +21,11 @@ fn counts(seconds: &[u32]) -> SubjectCounts {
 }
 
 fn positions(n: u64) -> Positions {
-    Positions { ledger: vec![n; 256], signals: vec![n, n] }
+    Positions { ledger: vec![n; 256], signals: vec![n, n], watermark_ms: n as i64 }
 }
 
 fn all(counts: &Counts) -> HashMap<Subject, SubjectCounts> {
-    counts.iter().map(|(subject, counts)| (*subject, counts.clone())).collect()
+    counts.subjects.iter().map(|(subject, counts)| (*subject, counts.clone())).collect()
 }
 
 proptest! {
@@ -44,8 +45,9 @@ proptest! {
             let (mut store, found) = Store::open(&path, 2).expect("opens");
             prop_assert!(found.is_empty());
             for (n, write) in writes.iter().enumerate() {
-                let rows: Rows = write.iter().map(|(n, row)| (subject(*n), row.as_deref().map(counts))).collect();
-                for (subject, row) in &rows {
+                let rows: Rows = write.iter().map(|(n, row)| Row::Subject(subject(*n), row.as_deref().map(counts))).collect();
+                for row in &rows {
+                    let Row::Subject(subject, row) = row else { unreachable!("only subjects were written") };
                     match row {
                         Some(row) => model.insert(*subject, row.clone()),
                         None => model.remove(subject),
@@ -77,7 +79,7 @@ proptest! {
 fn half_an_export_is_refused_and_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut store, _) = Store::open(&folder.path().join("risk"), 2).expect("opens");
-    let rows: Rows = (0..3_000).map(|n| (subject(n), Some(counts(&[1, 2, 70])))).collect();
+    let rows: Rows = (0..3_000).map(|n| Row::Subject(subject(n), Some(counts(&[1, 2, 70])))).collect();
     store.write(&rows, positions(7)).expect("writes");
     let file = store.export().expect("exports");
     let whole = std::fs::read(&file).expect("reads");
@@ -99,8 +101,42 @@ fn what_is_out_of_date_is_taken_away() {
     let (mut store, _) = Store::open(&folder.path().join("risk"), 2).expect("opens");
     // Crumbs: one subject at a time.
     for n in 0..MANY_PAGES + 10 {
-        store.write(&vec![(subject(n as u16 % 50), Some(counts(&[n as u32])))], positions(n)).expect("writes");
+        let row = Row::Subject(subject(n as u16 % 50), Some(counts(&[n as u32])));
+        store.write(&vec![row], positions(n)).expect("writes");
     }
     assert!(store.meta.pages.1 - store.meta.pages.0 < 20, "{:?}", store.meta.pages);
     assert!(store.database.len() < 20 + 1);
+}
+
+#[test]
+fn what_rules_count_is_there_again_and_goes_when_it_is_let_go() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("risk");
+    let key = Key::new(&[Field::User]).expect("a key");
+    let mut plan = Plan::default();
+    for measure in [Measure::Count(Happening::Claim), Measure::Distinct(Field::Device)] {
+        plan.add(Feature { measure, key, window_seconds: 3_600 }).expect("a window");
+    }
+    let mut table = Table::new(1_000);
+    let shopper = Shopper::default().with(Field::Merchant, Some([1; 16])).with(Field::User, Some([2; 16]));
+    for n in 0..100_u8 {
+        let subject = shopper.with(Field::Device, Some([n; 16]));
+        table.observe(&plan, &Observation { happening: Happening::Claim, at_ms: 1_000, subject, amount: 0 });
+    }
+    let changed = table.take_changed();
+    let rows: Rows = changed.iter().map(|key| Row::Cell(*key, table.row(key))).collect();
+    {
+        let (mut store, _) = Store::open(&path, 2).expect("opens");
+        store.write(&rows, positions(1)).expect("writes");
+        store.compact().expect("writes anew");
+    }
+    let (mut store, found) = Store::open(&path, 2).expect("opens");
+    let mut restored = Table::new(1_000);
+    restored.restore(found.cells.iter().map(|(key, cell)| (*key, cell.clone())));
+    let values = |table: &Table| [0, 1].map(|n| table.value(&plan, n, &shopper, 2_000).to_bits());
+    assert_eq!(values(&restored), values(&table));
+    let gone: Rows = changed.iter().map(|key| Row::Cell(*key, None)).collect();
+    store.write(&gone, positions(2)).expect("writes");
+    drop(store);
+    assert!(Store::open(&path, 2).expect("opens").1.is_empty());
 }

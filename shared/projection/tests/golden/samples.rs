@@ -11,6 +11,7 @@ use coupon::event::{
 use coupon::id::{MerchantId, StoreId};
 use coupon::money::CNY;
 use coupon::record::{Cancel, Counter, Entity, Entry, Fence, Fences, Guard, Origin, Record, Request, RequestKey, Use};
+use coupon::ruleset::{RuleState, RuleStep, RulesMoved, RulesPushed};
 use coupon::terms::{AppliesTo, AvailableTime, CodeMode, Limits, Millis, Stacking, Terms, Validity, Value, Zone};
 
 const MERCHANT: MerchantId = MerchantId(7);
@@ -18,7 +19,7 @@ const NOON: Millis = 1_773_154_500_000;
 const ORIGIN: Origin = Origin { instance: 0x0123_4567_89ab_cdef, number: 42 };
 
 /// How many events there are; the compiler counts them in [`name`].
-pub(crate) const EVENTS: usize = 30;
+pub(crate) const EVENTS: usize = 32;
 
 /// The file of an event's record. A new event needs a name, a sample and a file.
 pub(crate) fn name(event: &Event) -> &'static str {
@@ -53,6 +54,8 @@ pub(crate) fn name(event: &Event) -> &'static str {
         Event::RehearsalForgotten(_) => "rehearsal_forgotten",
         Event::RedemptionsExpected(..) => "redemptions_expected",
         Event::LoadTestStored(_) => "load_test_stored",
+        Event::RulesPushed(_) => "rules_pushed",
+        Event::RulesMoved(_) => "rules_moved",
     }
 }
 
@@ -137,6 +140,7 @@ pub(crate) fn events() -> Vec<Event> {
     events.extend(of_coupons());
     events.extend(of_operations());
     events.extend(of_load_tests());
+    events.extend(of_rules());
     events
 }
 
@@ -159,6 +163,19 @@ fn of_load_tests() -> Vec<Event> {
         Event::RedemptionsExpected(20, 250_000),
         Event::LoadTestStored(Box::new(test)),
     ]
+}
+
+fn of_rules() -> Vec<Event> {
+    let pushed = RulesPushed {
+        ruleset: Some(7),
+        name: "starter 起步".to_owned(),
+        text: "rule a { when count(claim by device, 1h) > 3 then block }".to_owned(),
+        comment: "羊毛党".to_owned(),
+        by: "cfk_live_an".to_owned(),
+    };
+    let step = RuleStep::Submit(RuleState::Live);
+    let moved = RulesMoved { ruleset: 7, version: 2, step, comment: String::new(), by: "cfk_live_an".to_owned() };
+    vec![Event::RulesPushed(Box::new(pushed)), Event::RulesMoved(Box::new(moved))]
 }
 
 fn of_the_platform() -> Vec<Event> {

@@ -12,7 +12,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use table::{Known, Plan, Table};
+pub use table::{CellKey, CellRow, Known, Plan, Table};
 
 /// Who or what a happening has to do with. The numbers stand in what is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,15 +22,13 @@ pub enum Field {
     Device,
     /// The address; IPv6 by its /64.
     Ip,
-    /// The network around it: IPv4 by its /24, IPv6 by its /48.
-    Net,
     /// The user.
     User,
     /// The store.
     Store,
     /// The cashier.
     Cashier,
-    /// The stock of coupons.
+    /// The stock of coupons that is claimed from.
     Stock,
     /// The merchant itself.
     Merchant,
@@ -38,15 +36,14 @@ pub enum Field {
 
 impl Field {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Device, Self::Ip, Self::Net, Self::User, Self::Store, Self::Cashier, Self::Stock, Self::Merchant];
+    pub const ALL: [Self; 7] =
+        [Self::Device, Self::Ip, Self::User, Self::Store, Self::Cashier, Self::Stock, Self::Merchant];
 
     /// As rules spell it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Device => "device",
             Self::Ip => "ip",
-            Self::Net => "net",
             Self::User => "user",
             Self::Store => "store",
             Self::Cashier => "cashier",
@@ -66,15 +63,13 @@ pub enum Happening {
     Lock,
     /// Coupons were redeemed.
     Redemption,
-    /// A redemption was reversed.
-    Reversal,
     /// An attempt was refused at the door: limited, or with a code that nobody could have been given.
     Refused,
 }
 
 impl Happening {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Claim, Self::Lock, Self::Redemption, Self::Reversal, Self::Refused];
+    pub const ALL: [Self; 4] = [Self::Claim, Self::Lock, Self::Redemption, Self::Refused];
 
     /// As rules spell it.
     pub fn name(self) -> &'static str {
@@ -82,7 +77,6 @@ impl Happening {
             Self::Claim => "claim",
             Self::Lock => "lock",
             Self::Redemption => "redemption",
-            Self::Reversal => "reversal",
             Self::Refused => "refused",
         }
     }
@@ -123,7 +117,7 @@ impl fmt::Display for Key {
 pub enum Measure {
     /// How often it happened.
     Count(Happening),
-    /// The amounts of what happened, minor units: of redemptions and reversals the discount.
+    /// The orders' amounts of what happened, minor units.
     Sum(Happening),
     /// How many different ones there were among claims, locks and redemptions: exact up to 64, beyond with a standard
     /// error of 3 %.

@@ -1,6 +1,7 @@
 //! The counts of all keys, as far as the features of a plan need them.
 
 use linear_hashing::LinearHashMap;
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -74,6 +75,14 @@ enum Cell {
     Seen(i64, i64),
 }
 
+/// Under what a count is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CellKey(Counter, u128);
+
+/// A count, as it is kept on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellRow(Cell);
+
 /// A feature's value: not a number where the key was not told, or nothing was ever seen of it.
 pub type Known = f64;
 
@@ -92,9 +101,10 @@ impl Cell {
 /// The counts of all keys, at most so many.
 #[derive(Debug)]
 pub struct Table {
-    cells: LinearHashMap<(Counter, u128), Cell>,
+    cells: LinearHashMap<CellKey, Cell>,
     most: usize,
     evicted: u64,
+    changed: FxHashSet<CellKey>,
 }
 
 /// What stands for a key's values; nothing where one was not told.
@@ -115,7 +125,24 @@ fn tile(at_ms: i64, width: u32) -> u32 {
 impl Table {
     /// Keeps at most so many counts; those that were not added to for longest go first.
     pub fn new(most: usize) -> Self {
-        Self { cells: LinearHashMap::default(), most: most.max(16), evicted: 0 }
+        Self { cells: LinearHashMap::default(), most: most.max(16), evicted: 0, changed: FxHashSet::default() }
+    }
+
+    /// Puts counts in place that were read from disk.
+    pub fn restore(&mut self, rows: impl IntoIterator<Item = (CellKey, CellRow)>) {
+        for (key, CellRow(cell)) in rows {
+            self.cells.insert(key, cell);
+        }
+    }
+
+    /// Which counts changed since this was last called; some may be gone.
+    pub fn take_changed(&mut self) -> Vec<CellKey> {
+        self.changed.drain().collect()
+    }
+
+    /// A count, to be written.
+    pub fn row(&self, key: &CellKey) -> Option<CellRow> {
+        self.cells.get(key).cloned().map(CellRow)
     }
 
     /// How many counts were let go for want of room: what is read of their keys is too low since.
@@ -126,12 +153,13 @@ impl Table {
     /// Lets a sixteenth of the counts go, those that were not added to for longest; of equals those with the lowest key,
     /// so that every replica lets go the same.
     fn evict(&mut self) {
-        let last = |(key, cell): (&(Counter, u128), &Cell)| (cell.last(key.0.width), *key);
+        let last = |(key, cell): (&CellKey, &Cell)| (cell.last(key.0.width), *key);
         let mut known: Vec<_> = self.cells.iter().map(last).collect();
         let n = known.len() / 16;
         known.select_nth_unstable(n);
         for (_, key) in &known[..n] {
             self.cells.remove(key);
+            self.changed.insert(*key);
         }
         self.evicted += n as u64;
     }
@@ -153,20 +181,21 @@ impl Table {
             }
             let Some(key) = place(counter.key, subject) else { continue };
             let tile = tile(*at_ms, counter.width);
+            let key = CellKey(*counter, key);
             match counter.measure {
-                Kept::Count(_) => self.sums((*counter, key)).add(tile, 1, *keep),
-                Kept::Sum(_) => self.sums((*counter, key)).add(tile, *amount, *keep),
+                Kept::Count(_) => self.sums(key).add(tile, 1, *keep),
+                Kept::Sum(_) => self.sums(key).add(tile, *amount, *keep),
                 Kept::Distinct(field) => {
-                    if let Some(value) = subject.get(field) {
-                        self.distinct((*counter, key)).add(first_bytes(value), tile, *keep);
-                    }
+                    let Some(value) = subject.get(field) else { continue };
+                    self.distinct(key).add(first_bytes(value), tile, *keep);
                 }
-                Kept::Seen => self.seen((*counter, key), *at_ms),
+                Kept::Seen => self.seen(key, *at_ms),
             }
+            self.changed.insert(key);
         }
     }
 
-    fn sums(&mut self, key: (Counter, u128)) -> &mut Tiles {
+    fn sums(&mut self, key: CellKey) -> &mut Tiles {
         let cell = self.cells.get_or_insert_with(key, || Cell::Sums(Tiles::default()));
         match cell {
             Cell::Sums(tiles) => tiles,
@@ -174,7 +203,7 @@ impl Table {
         }
     }
 
-    fn distinct(&mut self, key: (Counter, u128)) -> &mut Distinct {
+    fn distinct(&mut self, key: CellKey) -> &mut Distinct {
         let cell = self.cells.get_or_insert_with(key, || Cell::Distinct(Distinct::default()));
         match cell {
             Cell::Distinct(distinct) => distinct,
@@ -182,7 +211,7 @@ impl Table {
         }
     }
 
-    fn seen(&mut self, key: (Counter, u128), at_ms: i64) {
+    fn seen(&mut self, key: CellKey, at_ms: i64) {
         let cell = self.cells.get_or_insert_with(key, || Cell::Seen(at_ms, at_ms));
         if let Cell::Seen(first, last) = cell {
             (*first, *last) = ((*first).min(at_ms), (*last).max(at_ms));
@@ -197,7 +226,7 @@ impl Table {
         let (counter, _) = plan.counters[*counter];
         let Some(key) = place(counter.key, subject) else { return f64::NAN };
         let tile = tile(at_ms, counter.width);
-        match (self.cells.get(&(counter, key)), feature.measure) {
+        match (self.cells.get(&CellKey(counter, key)), feature.measure) {
             (Some(Cell::Sums(tiles)), _) => tiles.sum(tile, *reach) as f64,
             (Some(Cell::Distinct(distinct)), _) => distinct.count(tile, *reach) as f64,
             (Some(Cell::Seen(first, _)), Measure::Age) => (at_ms - first).max(0) as f64 / 1_000.0,

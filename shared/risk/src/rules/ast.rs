@@ -59,8 +59,6 @@ pub(super) enum ExprKind {
     Feature(Feature),
     /// Something that the request itself says, by its name.
     Attribute(String),
-    /// `listed(field, "list")`
-    Listed(crate::feature::Field, String),
     /// `has(field)`
     Has(crate::feature::Field),
     Not(Box<Expr>),

@@ -34,12 +34,11 @@ impl Type {
 }
 
 /// What a request itself says, by the name that rules use.
-pub(super) const ATTRIBUTES: [(&str, Type, &str); 5] = [
+pub(super) const ATTRIBUTES: [(&str, Type, &str); 4] = [
     ("event", Type::Text, "what is asked for: \"claim\", \"lock\" or \"redemption\""),
     ("amount", Type::Number, "the order's amount, minor units"),
     ("hour", Type::Number, "the hour of the merchant's day, 0 to 23"),
     ("weekday", Type::Number, "1 for Monday to 7 for Sunday"),
-    ("score", Type::Number, "what the model says, 0 to 1000"),
 ];
 
 pub(super) fn check(rules: &[RuleText], problems: &mut Vec<Problem>) {
@@ -71,7 +70,7 @@ fn type_of(expr: &Expr, problems: &mut Vec<Problem>) -> Option<Type> {
     match &expr.kind {
         ExprKind::Number(_) | ExprKind::Feature(_) => Some(Type::Number),
         ExprKind::Text(_) => Some(Type::Text),
-        ExprKind::Listed(..) | ExprKind::Has(_) => Some(Type::YesNo),
+        ExprKind::Has(_) => Some(Type::YesNo),
         ExprKind::Attribute(name) => {
             let found = ATTRIBUTES.iter().find(|(known, ..)| known == name).map(|(_, of, _)| *of);
             if found.is_none() {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::RuleSet;
 use super::ast::{Action, Binary, Expr, ExprKind, RuleText};
-use crate::feature::{Field, Plan, Subject};
+use crate::feature::{Plan, Subject};
 
 /// What a request says and what is known of whom it has to do with.
 pub struct Facts<'a> {
@@ -20,10 +20,6 @@ pub struct Facts<'a> {
     pub hour: f64,
     /// 1 for Monday to 7 for Sunday.
     pub weekday: f64,
-    /// What the model says, 0 to 1000; not a number without a model.
-    pub score: f64,
-    /// Which of the set's lists the request is on, in the order of `RuleSet::lists`.
-    pub listed: &'a [bool],
     /// Something could not be worked out.
     pub failed: Cell<bool>,
 }
@@ -64,7 +60,6 @@ enum Source {
     Amount,
     Hour,
     Weekday,
-    Score,
 }
 
 impl Source {
@@ -74,7 +69,6 @@ impl Source {
             Self::Amount => facts.amount,
             Self::Hour => facts.hour,
             Self::Weekday => facts.weekday,
-            Self::Score => facts.score,
         }
     }
 
@@ -83,7 +77,6 @@ impl Source {
             "amount" => Self::Amount,
             "hour" => Self::Hour,
             "weekday" => Self::Weekday,
-            "score" => Self::Score,
             _ => return None,
         })
     }
@@ -162,16 +155,15 @@ fn compare(operator: Binary, left: f64, right: f64) -> bool {
 
 struct Compiler<'a> {
     plan: &'a mut Plan,
-    lists: Vec<(Field, String)>,
     slots: Vec<usize>,
     conditions: Vec<Condition>,
 }
 
 /// Of rules that were checked.
 pub(super) fn compile(rules: Vec<RuleText>, plan: &mut Plan) -> RuleSet {
-    let mut compiler = Compiler { plan, lists: Vec::new(), slots: Vec::new(), conditions: Vec::new() };
+    let mut compiler = Compiler { plan, slots: Vec::new(), conditions: Vec::new() };
     let rules = rules.into_iter().map(|rule| compiler.rule(rule)).collect();
-    RuleSet { rules, lists: compiler.lists }
+    RuleSet { rules }
 }
 
 impl Compiler<'_> {
@@ -236,14 +228,6 @@ impl Compiler<'_> {
 
     fn yes_no(&mut self, expr: &Expr) -> YesNo {
         match &expr.kind {
-            ExprKind::Listed(field, list) => {
-                let wanted = (*field, list.clone());
-                let place = self.lists.iter().position(|known| *known == wanted).unwrap_or_else(|| {
-                    self.lists.push(wanted);
-                    self.lists.len() - 1
-                });
-                Box::new(move |facts| facts.listed.get(place).copied().unwrap_or(false))
-            }
             ExprKind::Has(field) => {
                 let field = *field;
                 Box::new(move |facts| facts.subject.get(field).is_some())

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! rule bulk_claim {
-//!   when distinct(user by device, 24h) > 3 or count(claim by net, 10m) > 50
+//!   when distinct(user by device, 24h) > 3 or count(claim by ip, 10m) > 50
 //!   then review score 300
 //!   reason "{n} users on one device"
 //! }
@@ -18,7 +18,7 @@ mod parse;
 mod problem;
 mod token;
 
-use crate::feature::{Field, Plan};
+use crate::feature::Plan;
 
 pub use ast::Action;
 pub use compile::{Condition, Facts, Outcome, Rule};
@@ -28,8 +28,6 @@ pub use problem::{Place, Problem, code};
 pub struct RuleSet {
     /// In the order in which they are written.
     pub rules: Vec<Rule>,
-    /// Lists that they ask for, with of what.
-    pub lists: Vec<(Field, String)>,
 }
 
 /// Everything that is wrong with a text, in the order in which it stands there.

@@ -7,7 +7,7 @@
 //! operand    = number | duration | text | attribute | "(" expression ")" | "not" expression | "-" operand
 //!            | "count" "(" event "by" key "," window ")" | "sum" "(" event "by" key "," window ")"
 //!            | "distinct" "(" field "by" key "," window ")" | "age" "(" key ")" | "idle" "(" key ")"
-//!            | "listed" "(" field "," text ")" | "has" "(" field ")"
+//!            | "has" "(" field ")"
 //! key        = field { "+" field }
 //! ```
 
@@ -242,16 +242,8 @@ impl Parser {
             "age" => ExprKind::Feature(Feature { measure: Measure::Age, key: self.key()?, window_seconds: 0 }),
             "idle" => ExprKind::Feature(Feature { measure: Measure::Idle, key: self.key()?, window_seconds: 0 }),
             "has" => ExprKind::Has(self.field()?),
-            "listed" => {
-                let field = self.field()?;
-                self.sign(",", "listed(ip, \"datacenter\") asks whether the address is on that list")?;
-                match self.take().token {
-                    Token::Text(list) => ExprKind::Listed(field, list),
-                    _ => return Err(self.wrong("a list's name", "write it in double quotes")),
-                }
-            }
             _ => {
-                let hint = "there are count, sum, distinct, age, idle, listed and has";
+                let hint = "there are count, sum, distinct, age, idle and has";
                 return Err(Problem::new(place, code::UNKNOWN_NAME, format!("`{name}` is no feature"), hint));
             }
         };

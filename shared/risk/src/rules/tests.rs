@@ -3,12 +3,12 @@ use std::cell::Cell;
 use proptest::prelude::*;
 
 use super::*;
-use crate::feature::{Happening, Key, Measure, Observation, Subject, Table};
+use crate::feature::{Field, Happening, Key, Measure, Observation, Subject, Table};
 
 const BULK: &str = r#"
 # 羊毛党: one device, many accounts
 rule bulk_claim {
-  when distinct(user by device, 24h) > 3 or count(claim by net, 10m) > 50
+  when distinct(user by device, 24h) > 3 or count(claim by ip, 10m) > 50
   then review score 300
   reason "{n} users on one device"
 }
@@ -16,17 +16,7 @@ rule large_and_new { when amount >= 100_000 and age(user) < 1h then challenge sc
 "#;
 
 fn facts<'a>(values: &'a [f64], subject: &'a Subject) -> Facts<'a> {
-    Facts {
-        values,
-        subject,
-        event: "claim",
-        amount: f64::NAN,
-        hour: 20.0,
-        weekday: 6.0,
-        score: f64::NAN,
-        listed: &[],
-        failed: Cell::new(false),
-    }
+    Facts { values, subject, event: "claim", amount: f64::NAN, hour: 20.0, weekday: 6.0, failed: Cell::new(false) }
 }
 
 /// The one rule of a text, evaluated with these values of its features.
@@ -43,7 +33,7 @@ fn all_rules_are_read_with_what_they_look_at() {
     let names: Vec<_> = set.rules.iter().map(|rule| (rule.name.as_str(), rule.action, rule.score)).collect();
     assert_eq!(names, [("bulk_claim", Action::Review, 300), ("large_and_new", Action::Challenge, 150)]);
     let features: Vec<_> = plan.features().iter().map(ToString::to_string).collect();
-    assert_eq!(features, ["distinct(user by device, 24h)", "count(claim by net, 10m)", "age(user)"]);
+    assert_eq!(features, ["distinct(user by device, 24h)", "count(claim by ip, 10m)", "age(user)"]);
     assert_eq!((set.rules[0].slots.as_slice(), set.rules[1].slots.as_slice()), (&[0, 1][..], &[2][..]));
 }
 
@@ -55,7 +45,7 @@ fn a_hit_is_explained_by_the_condition_that_is_so() {
     let (few, crowd) = (facts(&few, &subject), facts(&crowd, &subject));
     assert_eq!(set.rules[0].evaluate(&few), Outcome::Hit);
     let because = set.rules[0].because(&few).expect("a condition");
-    assert_eq!((because.what.as_str(), because.comparison, because.threshold), ("count(claim by net, 10m)", ">", 50.0));
+    assert_eq!((because.what.as_str(), because.comparison, because.threshold), ("count(claim by ip, 10m)", ">", 50.0));
     assert_eq!(because.window_seconds, 600);
     assert_eq!(set.rules[0].reason(&crowd), "4 users on one device");
     let nobody = facts(&[3.0, 50.0, 9e9], &subject);
