@@ -1,15 +1,19 @@
 //! How long a decision on the path takes, in the thread's own CPU time: of a million devices, addresses and users that
-//! are counted, of whom some are blocked.
+//! are counted, of whom some are blocked; without rules, and with a hundred that are live.
+
+use std::sync::Arc;
 
 use coupon::event::Pseudonym;
-use coupon::id::MerchantId;
+use coupon::id::{MerchantId, PLATFORM};
+use coupon::ruleset::{RuleSetRow, RuleState, RuleVersion};
+use coupon::state::{Key, Row};
 use hdrhistogram::Histogram;
 use inline_risk::{Happening, InlineConfig, InlineRisk, Occasion, Question};
 use risk::{Counted, Subject, SubjectKind, Verdict};
 use rustix::time::{ClockId, clock_gettime};
 
 const SUBJECTS: u64 = 1_000_000;
-const DECISIONS: u64 = 1_000_000;
+const DECISIONS: u64 = 300_000;
 const NOW_MS: i64 = 1_773_115_200_000;
 
 fn main() {
@@ -27,6 +31,48 @@ fn main() {
     }
     risk.counted_up_to(NOW_MS);
     risk.heard(NOW_MS);
+    measure(&risk, "risk decision in line");
+    risk.changed(&Key::RuleSet(PLATFORM, 1), &Row::RuleSet(Arc::new(hundred_rules())));
+    for n in 0..SUBJECTS {
+        let who = Some(pseudonym(n));
+        risk.observe(MerchantId(7), [who; 3], &occasion(n), NOW_MS - (n % 60_000) as i64);
+    }
+    measure(&risk, "with 100 live rules");
+}
+
+fn occasion(n: u64) -> Occasion {
+    let (store, amount) = (Some(n % 500), Some(10_000));
+    Occasion { store, amount, zone: Some(chrono_tz::Asia::Shanghai), ..Occasion::of(Happening::Redemption) }
+}
+
+/// Of every kind, over 40 features: thresholds that few reach.
+fn hundred_rules() -> RuleSetRow {
+    let windows = ["1m", "10m", "1h", "6h", "24h", "7d", "28d", "15m"];
+    let keys = ["device", "ip", "user", "store", "device + store"];
+    let rule = |n: usize| {
+        let (window, key) = (windows[n % windows.len()], keys[n % keys.len()]);
+        let condition = match n % 4 {
+            0 => format!("count(redemption by {key}, {window}) > {}", 1_000 + n),
+            1 => format!("distinct(user by {key}, {window}) > {} and amount > 100", 1_000 + n),
+            2 => format!("sum(redemption by {key}, {window}) / (1 + count(redemption by {key}, {window})) > 50000"),
+            _ => format!("hour < 6 and age({key}) < 1h and count(claim by {key}, {window}) > {n}"),
+        };
+        format!("rule r{n} {{ when {condition} then review score 10 }}\n")
+    };
+    let version = RuleVersion {
+        text: (0..100).map(rule).collect(),
+        comment: String::new(),
+        by: String::new(),
+        created_at: 0,
+        state: RuleState::Live,
+        since: 0,
+        was_live: true,
+        proposed: None,
+    };
+    RuleSetRow { version: 1, name: "hundred".to_owned(), created_at: 0, versions: vec![version] }
+}
+
+fn measure(risk: &InlineRisk, what: &str) {
     let mut times = Histogram::<u64>::new_with_bounds(1, 1_000_000_000, 3).expect("bounds");
     for n in 0..DECISIONS {
         // Far apart in memory, as shoppers are.
@@ -38,7 +84,7 @@ fn main() {
             user: Some(pseudonym(who)),
             missing: Vec::new(),
             forced: None,
-            occasion: Occasion::of(Happening::Redemption),
+            occasion: occasion(who),
             now_ms: NOW_MS,
         };
         let begun = thread_nanoseconds();
@@ -49,7 +95,7 @@ fn main() {
     #[expect(clippy::print_stdout, reason = "it is what this is for")]
     {
         println!(
-            "risk decision in line: p50 {:.2} µs, p99 {:.2} µs, p99.9 {:.2} µs, longest {:.1} µs (thread CPU time)",
+            "{what}: p50 {:.2} µs, p99 {:.2} µs, p99.9 {:.2} µs, longest {:.1} µs (thread CPU time)",
             microseconds(0.5),
             microseconds(0.99),
             microseconds(0.999),

@@ -22,7 +22,7 @@ use coupon::ruleset::RuleSetRow;
 use coupon::state::{Key, Row};
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
-use risk::feature::Table;
+use risk::feature::{Observation, Table};
 use risk::{EVALUATOR, Subject, SubjectKind, Velocity, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -171,6 +171,18 @@ impl InlineRisk {
     /// The rules that are evaluated now.
     pub(crate) fn book(&self) -> Arc<RuleBook> {
         self.book.read().clone()
+    }
+
+    /// Counts what rules look at, if any do: of device, address and user, as far as they were told.
+    pub fn observe(&self, merchant: MerchantId, told: [Option<Pseudonym>; 3], occasion: &Occasion, at_ms: i64) {
+        let book = self.book();
+        if book.is_empty() {
+            return;
+        }
+        let subject = rule_book::whom(merchant, told, occasion);
+        let amount = occasion.amount.unwrap_or_default();
+        let observation = Observation { happening: occasion.event, at_ms, subject, amount };
+        self.table.write().observe(&book.plan, &observation);
     }
 
     /// What they look at, which the scorer of this process counts.

@@ -120,8 +120,7 @@ impl RuleBook {
         at_ms: i64,
         now_ms: i64,
     ) -> Judgement {
-        let features = 0..self.plan.features().len();
-        let values: Vec<f64> = features.map(|number| table.value(&self.plan, number, subject, at_ms)).collect();
+        let values = table.values(&self.plan, subject, at_ms);
         let facts = Facts {
             values: &values,
             subject,

@@ -12,12 +12,12 @@ use crossbeam_channel::{Receiver, Sender, select};
 use event_log::envelope::{self, Header, Realm};
 use event_log::{EventLog, Topic};
 use projection::feed::{Feed, Folded};
-use risk::feature::{Happening, Observation};
+use risk::feature::Happening;
 use risk::{Counted, Rule, Subject, SubjectKind, VelocityRules, Verdict};
 use rustc_hash::FxHashSet;
 
 use crate::InlineRisk;
-use crate::rule_book::{Occasion, whom};
+use crate::rule_book::Occasion;
 use crate::signals::{SCORER, SIGNAL, Signal, beat_of};
 use crate::store::{Counts, Positions, Row, Store, StoreError};
 use crate::writer::{self, Changes, Then};
@@ -223,22 +223,13 @@ impl Worker {
                 }
             }
         }
-        let merchant = folded.entry.as_deref().and_then(merchant_of);
-        for (decision, user, occasion) in observed {
-            let told = [decision.device, decision.ip, user];
-            self.observe(merchant, told, &occasion, folded.at.time);
+        if let Some(merchant) = folded.entry.as_deref().and_then(merchant_of) {
+            for (decision, user, occasion) in observed {
+                let told = [decision.device, decision.ip, user];
+                self.inline.observe(merchant, told, &occasion, folded.at.time);
+            }
         }
         self.count(&counted, folded.at.time, Some(folded.at.time));
-    }
-
-    /// Counts what rules look at, if any do.
-    fn observe(&self, merchant: Option<MerchantId>, told: [Option<Pseudonym>; 3], occasion: &Occasion, at_ms: i64) {
-        let book = self.inline.book();
-        let Some(merchant) = merchant.filter(|_| !book.is_empty()) else { return };
-        let subject = whom(merchant, told, occasion);
-        let observation =
-            Observation { happening: occasion.event, at_ms, subject, amount: occasion.amount.unwrap_or_default() };
-        self.inline.table().write().observe(&book.plan, &observation);
     }
 
     /// Counts in one go, the watermark with it: a decision sees all of a record or nothing.
@@ -342,12 +333,8 @@ impl Worker {
         };
         let counted: Vec<_> = told.into_iter().filter_map(subject).collect();
         let refused = Occasion::of(Happening::Refused);
-        self.observe(
-            Some(MerchantId(signal.merchant)),
-            [signal.device, signal.ip, signal.user],
-            &refused,
-            signal.time_ms,
-        );
+        let told = [signal.device, signal.ip, signal.user];
+        self.inline.observe(MerchantId(signal.merchant), told, &refused, signal.time_ms);
         self.count(&counted, signal.time_ms, None);
     }
 

@@ -133,7 +133,8 @@ fn what_rules_count_is_there_again_and_goes_when_it_is_let_go() {
     let (mut store, found) = Store::open(&path, 2).expect("opens");
     let mut restored = Table::new(1_000);
     restored.restore(found.cells.iter().map(|(key, cell)| (*key, cell.clone())));
-    let values = |table: &Table| [0, 1].map(|n| table.value(&plan, n, &shopper, 2_000).to_bits());
+    let values =
+        |table: &Table| table.values(&plan, &shopper, 2_000).iter().map(|value| value.to_bits()).collect::<Vec<_>>();
     assert_eq!(values(&restored), values(&table));
     let gone: Rows = changed.iter().map(|key| Row::Cell(*key, None)).collect();
     store.write(&gone, positions(2)).expect("writes");

@@ -33,7 +33,11 @@ pub struct Plan {
     features: Vec<Feature>,
     /// For each feature: its counter, and how many tiles it reads.
     reads: Vec<(usize, u32)>,
+    /// Each with how many tiles are kept of it.
     counters: Vec<(Counter, u32)>,
+    /// Each counter again, with the place of its key.
+    looks: Vec<(Counter, usize)>,
+    keys: Vec<Key>,
 }
 
 impl Plan {
@@ -51,7 +55,12 @@ impl Plan {
         let counter = Counter { measure, key: feature.key, width };
         let reach = feature.window_seconds / width;
         let place = self.counters.iter().position(|(known, _)| *known == counter).unwrap_or_else(|| {
+            let key = self.keys.iter().position(|known| *known == feature.key).unwrap_or_else(|| {
+                self.keys.push(feature.key);
+                self.keys.len() - 1
+            });
             self.counters.push((counter, reach));
+            self.looks.push((counter, key));
             self.counters.len() - 1
         });
         self.counters[place].1 = self.counters[place].1.max(reach);
@@ -218,23 +227,18 @@ impl Table {
         }
     }
 
-    /// The value of a feature for whom and what a request has to do with, at a time.
-    pub fn value(&self, plan: &Plan, number: usize, subject: &Subject, at_ms: i64) -> Known {
-        let (Some(feature), Some((counter, reach))) = (plan.features.get(number), plan.reads.get(number)) else {
-            return f64::NAN;
+    /// The values of all features of a plan for whom and what a request has to do with, at a time. Each count is looked up
+    /// once, however many windows are read from it.
+    pub fn values(&self, plan: &Plan, subject: &Subject, at_ms: i64) -> Vec<Known> {
+        let places: Vec<Option<u128>> = plan.keys.iter().map(|key| place(*key, subject)).collect();
+        let look = |(counter, key): &(Counter, usize)| self.cells.get(&CellKey(*counter, places[*key]?));
+        let found: Vec<Option<&Cell>> = plan.looks.iter().map(look).collect();
+        let value = |(feature, (counter, reach)): (&Feature, &(usize, u32))| {
+            let (kept, key) = plan.looks[*counter];
+            let told = places[key].is_some();
+            if told { read(found[*counter], *feature, kept.width, *reach, at_ms) } else { f64::NAN }
         };
-        let (counter, _) = plan.counters[*counter];
-        let Some(key) = place(counter.key, subject) else { return f64::NAN };
-        let tile = tile(at_ms, counter.width);
-        match (self.cells.get(&CellKey(counter, key)), feature.measure) {
-            (Some(Cell::Sums(tiles)), _) => tiles.sum(tile, *reach) as f64,
-            (Some(Cell::Distinct(distinct)), _) => distinct.count(tile, *reach) as f64,
-            (Some(Cell::Seen(first, _)), Measure::Age) => (at_ms - first).max(0) as f64 / 1_000.0,
-            (Some(Cell::Seen(_, last)), _) => (at_ms - last).max(0) as f64 / 1_000.0,
-            // Who was never seen is new, and was not seen for longer than anybody asks.
-            (None, Measure::Idle) => f64::NAN,
-            (None, _) => 0.0,
-        }
+        plan.features.iter().zip(&plan.reads).map(value).collect()
     }
 
     /// How many cells there are.
@@ -245,6 +249,19 @@ impl Table {
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty()
+    }
+}
+
+fn read(cell: Option<&Cell>, feature: Feature, width: u32, reach: u32, at_ms: i64) -> Known {
+    let tile = tile(at_ms, width);
+    match (cell, feature.measure) {
+        (Some(Cell::Sums(tiles)), _) => tiles.sum(tile, reach) as f64,
+        (Some(Cell::Distinct(distinct)), _) => distinct.count(tile, reach) as f64,
+        (Some(Cell::Seen(first, _)), Measure::Age) => (at_ms - first).max(0) as f64 / 1_000.0,
+        (Some(Cell::Seen(_, last)), _) => (at_ms - last).max(0) as f64 / 1_000.0,
+        // Who was never seen is new, and was not seen for longer than anybody asks.
+        (None, Measure::Idle) => f64::NAN,
+        (None, _) => 0.0,
     }
 }
 
@@ -274,8 +291,8 @@ mod tests {
             table.len(),
             table.evicted()
         );
-        let value = |n: u8| table.value(&plan, number, &of(n), 1_000_000_000 + 200_000);
+        let value = |n: u8| table.values(&plan, &of(n), 1_000_000_000 + 200_000)[number];
         assert!((value(199) - 1.0).abs() < f64::EPSILON && value(0) == 0.0);
-        assert!(table.value(&plan, number, &Subject::default(), 0).is_nan(), "nobody told of a user");
+        assert!(table.values(&plan, &Subject::default(), 0)[number].is_nan(), "nobody told of a user");
     }
 }
