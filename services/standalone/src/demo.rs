@@ -69,6 +69,11 @@ async fn prepare(address: &str, data_dir: &std::path::Path) -> Result<Sample, Fa
     let stock = text(&made["id"]);
     let path = format!("/v1/stocks/{stock}/activate");
     client.signed(&own, "POST", &path, Some("demo-activate"), None).await?;
+    let rules = json!({"name": "starter", "text": risk::rules::STARTER, "comment": "The rules to begin with 起步规则"});
+    let made = client.signed(&platform, "POST", "/v1/risk/rulesets", Some("demo-rules"), Some(&rules)).await?.json()?;
+    let path = format!("/v1/risk/rulesets/{}/versions/1/submit", text(&made["id"]));
+    let shadow = json!({"to": "shadow"});
+    client.signed(&platform, "POST", &path, Some("demo-shadow"), Some(&shadow)).await?;
     let known = json!({"key_id": key_id, "secret": secret, "stock": stock});
     std::fs::write(&stamp_file, known.to_string())?;
     std::fs::set_permissions(&stamp_file, std::fs::Permissions::from_mode(0o600))?;

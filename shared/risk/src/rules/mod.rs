@@ -24,6 +24,9 @@ pub use ast::Action;
 pub use compile::{Condition, Facts, Outcome, Rule};
 pub use problem::{Place, Problem, code};
 
+/// The rules to begin with.
+pub const STARTER: &str = include_str!("../../rules/starter.rules");
+
 /// Rules that were found right.
 pub struct RuleSet {
     /// In the order in which they are written.

@@ -20,6 +20,8 @@ use crate::feature::{Feature, Field, Happening, Key, Measure, WINDOWS_HINT, is_w
 const MOST_RULES: usize = 500;
 /// Brackets and signs within each other.
 const DEEPEST: usize = 32;
+/// Operators of one rule: a chain of them is as deep as it is long.
+const MOST_OPERATORS: usize = 200;
 
 /// How strongly `and` binds.
 const AND: u8 = 2;
@@ -31,6 +33,7 @@ pub(super) struct Parser {
     tokens: Vec<Placed>,
     at: usize,
     depth: usize,
+    operators: usize,
 }
 
 /// The rules of a text, and everything that is wrong with their form: after a problem it goes on with the next rule.
@@ -39,7 +42,7 @@ pub(super) fn parse(text: &str) -> (Vec<RuleText>, Vec<Problem>) {
         Ok(tokens) => tokens,
         Err(problem) => return (Vec::new(), vec![problem]),
     };
-    let mut parser = Parser { tokens, at: 0, depth: 0 };
+    let mut parser = Parser { tokens, at: 0, depth: 0, operators: 0 };
     let (mut rules, mut problems) = (Vec::new(), Vec::new());
     while parser.peek() != &Token::End {
         match parser.rule() {
@@ -124,6 +127,7 @@ impl Parser {
     fn rule(&mut self) -> Result<RuleText, Problem> {
         const FORM: &str = "a rule is: rule name { when ... then block score 300 reason \"...\" }";
         let place = self.place();
+        self.operators = 0;
         self.keyword("rule", FORM)?;
         let (name, _) = self.word("the rule's name", FORM)?;
         self.sign("{", FORM)?;
@@ -173,6 +177,11 @@ impl Parser {
             };
             let Some((binary, binds)) = operator.filter(|(_, binds)| *binds > least) else { return Ok(left) };
             let place = self.place();
+            self.operators += 1;
+            if self.operators > MOST_OPERATORS {
+                let message = format!("a rule has at most {MOST_OPERATORS} operators");
+                return Err(Problem::new(place, code::TOO_MUCH, message, "split the rule"));
+            }
             self.take();
             let right = self.expression(binds)?;
             if let (true, ExprKind::Binary(inner, ..)) = (binary.is_comparison(), &left.kind)

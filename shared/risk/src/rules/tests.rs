@@ -122,6 +122,8 @@ fn deep_brackets_end_in_a_problem() {
     assert_eq!(check(&text)[0].code, code::TOO_MUCH);
     let text = format!("rule a {{ when {}hour > 0 then block }}", "not ".repeat(5_000));
     assert_eq!(check(&text)[0].code, code::TOO_MUCH);
+    let text = format!("rule a {{ when hour > 0{} then block }}", " or hour > 0".repeat(20_000));
+    assert_eq!(check(&text)[0].code, code::TOO_MUCH, "a long chain is a deep one");
 }
 
 #[test]
@@ -148,6 +150,66 @@ fn a_device_with_many_users_hits_and_its_twin_with_few_does_not() {
     assert_eq!(outcome(&of(7, 1), now), Outcome::Hit);
     assert_eq!(outcome(&of(8, 1), now), Outcome::NoHit);
     assert_eq!(outcome(&of(7, 1), now + 25 * 3_600_000), Outcome::NoHit, "a day later");
+}
+
+/// What happened in which second: by which device, user and cashier, and of what amount.
+type Happened = (Happening, i64, u8, u8, Option<u8>, i64);
+
+/// Which rules of the starter set hit, after what happened and at the last moment of it.
+fn starter_hits(happened: &[Happened]) -> Vec<String> {
+    let mut plan = Plan::default();
+    let set = compile(STARTER, &mut plan).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let mut table = Table::new(100_000);
+    let of = |device: u8, user: u8, cashier: Option<u8>| {
+        Subject::default()
+            .with(Field::Merchant, Some([1; 16]))
+            .with(Field::Device, Some([device; 16]))
+            .with(Field::User, Some([user; 16]))
+            .with(Field::Ip, Some([9; 16]))
+            .with(Field::Stock, Some([3; 16]))
+            .with(Field::Cashier, cashier.map(|cashier| [cashier; 16]))
+    };
+    for (happening, second, device, user, cashier, amount) in happened {
+        let (at_ms, subject) = (1_764_000_000_000 + second * 1_000, of(*device, *user, *cashier));
+        table.observe(&plan, &Observation { happening: *happening, at_ms, subject, amount: *amount });
+    }
+    let (happening, second, device, user, cashier, amount) = *happened.last().expect("something happened");
+    let subject = of(device, user, cashier);
+    let values = table.values(&plan, &subject, 1_764_000_000_000 + second * 1_000);
+    let event = happening.name();
+    let facts = Facts { event, amount: amount as f64, ..facts(&values, &subject) };
+    let hit = |rule: &&Rule| rule.evaluate(&facts) == Outcome::Hit;
+    set.rules.iter().filter(hit).map(|rule| rule.name.clone()).collect()
+}
+
+#[test]
+fn the_starter_set_catches_farms_and_leaves_their_honest_twins_alone() {
+    let claim = |second, device, user| (Happening::Claim, second, device, user, None, 0);
+    // One device, a dozen users within an hour; and a family of three on one device.
+    let farm: Vec<_> = (0..12).map(|n| claim(i64::from(n) * 250, 1, n)).collect();
+    assert_eq!(starter_hits(&farm), ["device_many_users", "device_farm"]);
+    let family: Vec<_> = (0..12).map(|n| claim(i64::from(n) * 7_000, 1, n % 3)).collect();
+    assert_eq!(starter_hits(&family), [""; 0]);
+    // Two thousand claims behind one address, each phone its own, is a campus; the same from four phones is not.
+    let campus: Vec<_> = (0..200).map(|n| claim(i64::from(n) * 15, n, n)).collect();
+    assert_eq!(starter_hits(&campus), [""; 0]);
+    let bots: Vec<_> = (0..200_u8).map(|n| claim(i64::from(n) * 15, n % 4, n)).collect();
+    assert!(starter_hits(&bots).contains(&"ip_few_devices".to_owned()), "{:?}", starter_hits(&bots));
+    // Codes that nobody could have been given; and a shopper who mistypes now and then.
+    let refused = |second, device| (Happening::Refused, second, device, 1, None, 0);
+    let guesser: Vec<_> = (0..15).map(|n| refused(n * 20, 1)).collect();
+    assert_eq!(starter_hits(&guesser), ["guessing"]);
+    let clumsy: Vec<_> = (0..3).map(|n| refused(n * 20, 1)).collect();
+    assert_eq!(starter_hits(&clumsy), [""; 0]);
+}
+
+#[test]
+fn the_starter_set_looks_at_tills_too() {
+    let redeemed = |n: u8, user| (Happening::Redemption, i64::from(n) * 300, n, user, Some(7), 4_200);
+    let colluding: Vec<_> = (0..60).map(|n| redeemed(n, n % 5)).collect();
+    assert!(starter_hits(&colluding).contains(&"cashier_alone".to_owned()), "{:?}", starter_hits(&colluding));
+    let busy: Vec<_> = (0..60).map(|n| redeemed(n, n)).collect();
+    assert_eq!(starter_hits(&busy), [""; 0]);
 }
 
 proptest! {
