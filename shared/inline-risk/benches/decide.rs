@@ -45,7 +45,7 @@ fn occasion(n: u64) -> Occasion {
     Occasion { store, amount, zone: Some(chrono_tz::Asia::Shanghai), ..Occasion::of(Happening::Redemption) }
 }
 
-/// Of every kind, over 40 features: thresholds that few reach.
+/// Of every kind: thresholds that few reach.
 fn hundred_rules() -> RuleSetRow {
     let windows = ["1m", "10m", "1h", "6h", "24h", "7d", "28d", "15m"];
     let keys = ["device", "ip", "user", "store", "device + store"];
