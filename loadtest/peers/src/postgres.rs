@@ -186,7 +186,6 @@ fn decided(row: &Row) -> Result<Decided, tokio_postgres::Error> {
 }
 
 /// What the database itself refused has been rolled back; of a broken connection nobody knows.
-#[allow(clippy::needless_pass_by_value)]
 fn failed(error: tokio_postgres::Error) -> Problem {
     eprintln!("peers: {error}: {:?}", error.as_db_error());
     match error.as_db_error() {

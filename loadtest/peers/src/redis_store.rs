@@ -144,7 +144,6 @@ impl Store for Redis {
 }
 
 /// What Redis itself refused has not happened; of a broken connection nobody knows.
-#[allow(clippy::needless_pass_by_value)]
 fn failed(error: RedisError) -> Problem {
     eprintln!("peers: {error}");
     if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() {

@@ -90,8 +90,8 @@ pub enum RuleStep {
     Approve,
     /// It is not.
     Reject,
-    /// The version that is live goes, and this one, which was live before, is live again.
-    RollBack,
+    /// The version with this number, which is live, goes, and the one that is named, which was live before, is live again.
+    RollBack(u32),
 }
 
 /// A rule set.
@@ -187,7 +187,11 @@ impl RuleSetRow {
             RuleStep::Reject => {
                 version.proposed.take().ok_or(NoStep::State(state))?;
             }
-            RuleStep::RollBack => {
+            RuleStep::RollBack(from) => {
+                let from = self.numbered(from).ok_or(NoStep::Unknown)?;
+                if from.state != RuleState::Live {
+                    return Err(NoStep::State(from.state));
+                }
                 if !version.was_live || state == RuleState::Live {
                     return Err(NoStep::State(state));
                 }
@@ -260,11 +264,17 @@ mod tests {
         assert_eq!(step(&row, 1, RuleStep::Approve, "an"), Err(NoStep::Own));
         assert_eq!(step(&row, 1, RuleStep::Submit(RuleState::Retired), "bo"), Err(NoStep::State(RuleState::Shadow)));
         let row = step(&row, 1, RuleStep::Approve, "bo").expect("by another");
-        assert_eq!(step(&row, 2, RuleStep::RollBack, "bo"), Err(NoStep::State(RuleState::Draft)), "it was never live");
+        assert_eq!(
+            step(&row, 2, RuleStep::RollBack(1), "bo"),
+            Err(NoStep::State(RuleState::Draft)),
+            "it was never live"
+        );
         let row = step(&row, 2, RuleStep::Submit(RuleState::Live), "an").expect("proposed");
         let row = step(&row, 2, RuleStep::Approve, "bo").expect("approved");
         assert_eq!(states(&row), [RuleState::Retired, RuleState::Live], "one is live");
-        let row = step(&row, 1, RuleStep::RollBack, "an").expect("by one");
+        let elsewhere = step(&row, 1, RuleStep::RollBack(1), "an");
+        assert_eq!(elsewhere, Err(NoStep::State(RuleState::Retired)), "only from what is live");
+        let row = step(&row, 1, RuleStep::RollBack(2), "an").expect("by one");
         assert_eq!(states(&row), [RuleState::Live, RuleState::Retired]);
     }
 
@@ -280,11 +290,12 @@ mod tests {
 
     #[test]
     fn what_is_retired_comes_back_by_a_roll_back_only() {
-        let mut row = set(1);
+        let mut row = set(2);
         (row.versions[0].state, row.versions[0].was_live) = (RuleState::Retired, true);
+        row.versions[1].state = RuleState::Live;
         for to in RuleState::ALL {
             assert_eq!(step(&row, 1, RuleStep::Submit(to), "an"), Err(NoStep::State(RuleState::Retired)));
         }
-        assert_eq!(states(&step(&row, 1, RuleStep::RollBack, "an").expect("back"))[0], RuleState::Live);
+        assert_eq!(states(&step(&row, 1, RuleStep::RollBack(2), "an").expect("back"))[0], RuleState::Live);
     }
 }

@@ -283,12 +283,8 @@ pub(super) async fn rollback(State(state): State<RiskApi>, path: Segment, call: 
     of_the_platform(&call, &[Role::AnalystLead])?;
     let parsed = call.parse::<RollbackRequest>()?;
     let (ruleset, from) = named(&path)?;
-    let live = row(&state, ruleset).await?.numbered(from).is_some_and(|version| version.state == RuleState::Live);
-    if !live {
-        return Err(Problem::new(Code::RulesetNotPending, "Only from the version that is live can one go back."));
-    }
     let target = (ruleset, parsed.body.to_version);
-    step(&state, &call, target, RuleStep::RollBack, parsed.body.comment, parsed.fingerprint).await
+    step(&state, &call, target, RuleStep::RollBack(from), parsed.body.comment, parsed.fingerprint).await
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -128,7 +128,13 @@ fn a_rule_set_goes_live_by_two_and_back_by_one() {
         let diff = an.get(&format!("{}?from=1", of(2, "diff"))).await["diff"].clone();
         let diff = diff.as_str().expect("a text");
         assert!(diff.contains("-rule night { when hour < 5") && diff.contains("+rule night { when hour < 6"), "{diff}");
-        assert_eq!(an.ok(&of(2, "rollback"), json!({"to_version": 1, "comment": "too loud"})).await["state"], "live");
+        let (key, back) = (Caller::key(), json!({"to_version": 1, "comment": "too loud"}));
+        let first = an.send("POST", &of(2, "rollback"), Some(&key), Some(&back)).await.json().expect("JSON");
+        assert_eq!((&first["state"], &first["version"]), (&json!("live"), &json!(1)), "{first}");
+        let again = an.send("POST", &of(2, "rollback"), Some(&key), Some(&back)).await.json().expect("JSON");
+        assert_eq!(again, first, "the same key gets the same answer, though version 2 is live no more");
+        let late = an.post(&of(2, "rollback"), back).await;
+        assert_eq!(late.code().map(|code| code.to_string()).as_deref(), Some("ruleset_not_pending"));
         id
     });
     assert_eq!(server.terminate(), Some(0));

@@ -48,5 +48,5 @@ fn what_is_not_there_or_not_possible_is_refused() {
     assert_eq!(shop.refuses(&step(ruleset, 2, RuleStep::Approve, "bo")), Rejection::RuleSetNotFound);
     let not_pending = Rejection::RuleSetNotPending(RuleState::Draft);
     assert_eq!(shop.refuses(&step(ruleset, 1, RuleStep::Approve, "bo")), not_pending);
-    assert_eq!(shop.refuses(&step(ruleset, 1, RuleStep::RollBack, "bo")), not_pending);
+    assert_eq!(shop.refuses(&step(ruleset, 1, RuleStep::RollBack(1), "bo")), not_pending);
 }
