@@ -3,6 +3,7 @@ CARGO ?= cargo
 DATA  ?=
 DATA_DIR ?= data
 CLAIMS ?= ../shared/data/tianchi_o2o/claims.csv.gz
+FRAUD_DATA ?= ../shared/data
 SHELL := /bin/bash
 CLUSTER_DIR ?= $(DATA_DIR)/cluster
 BROKERS ?= 1
@@ -10,6 +11,7 @@ ISSUERS ?= 1
 REDEEMERS ?= 1
 RISK_SCORERS ?= 1
 PARTITIONS ?= 8
+TRAIN_FROM ?= 2018-07-25
 PORT ?= 8080
 PROFILE ?= redeem-200
 LOAD_REPORT ?= target/load-test
@@ -21,7 +23,7 @@ BINARIES = -p standalone -p issuer -p redeemer -p risk-scorer -p cluster
 
 .DEFAULT_GOAL := help
 .PHONY: help run cluster cluster-down cluster-status test faults verify lint deny load report-check replay bench bench-growth \
-  bench-peers bench-kafka k6 clean
+  bench-peers bench-kafka risk-bench k6 clean
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -108,6 +110,10 @@ bench-kafka: ## redemptions at a rate on one broker and the three services: [RAT
 	$(CARGO) build --release -p loadtest
 	./target/release/loadtest run redeem-200 --target "$$(cat $(CLUSTER_DIR)/address)" \
 	  --platform-key $(CLUSTER_DIR)/platform-key.json $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION))
+
+risk-bench: ## how good the learned score is, on published data; writes docs/risk-quality.md: [FRAUD_DATA=../shared/data] [TRAIN_FROM=day]
+	$(CARGO) build --profile quick -p risk-bench
+	./target/quick/risk-bench --data "$(FRAUD_DATA)" --train-from $(TRAIN_FROM) --page docs/risk-quality.md --made-by "make risk-bench"
 
 k6: ## the signed k6 script against a server of its own for a few seconds; k6 is built from its source where it is missing
 	@deploy/setup.sh k6

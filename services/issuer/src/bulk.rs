@@ -14,6 +14,7 @@ use coupon::id::{MerchantId, Sequence};
 use coupon::record::{Entry, RequestKey};
 use coupon::state::{OperationRow, Read, RequestOutcome, live_request};
 use coupon_api::backend::ATTEMPT_MS;
+use http_api::call::Call;
 use http_api::problem::Problem;
 use projection::engine::{Answer, What};
 use projection::index::List as Index;
@@ -92,12 +93,12 @@ pub(crate) async fn begin(
     state: &Issuer,
     merchant: MerchantId,
     request: (RequestKey, [u8; 16]),
-    operation: Operation,
+    (call, operation): (&Call, Operation),
 ) -> Result<Answer, Problem> {
     let state = state.clone();
     let rows = operation.rows.clone();
+    let command = Command::StartOperation(operation).by(&call.caller.key_id);
     let accepting = tokio::spawn(async move {
-        let command = Command::StartOperation(operation);
         let answer = state.backend.submit(merchant, Some(request), What::Command(command)).await;
         match &answer {
             Answer::Applied(applied) => go_on(state, merchant, applied.at.sequence),

@@ -22,5 +22,5 @@ fn main() -> ExitCode {
 
 fn build(parts: Parts) -> Router {
     let Parts { backend, gate, scorer, .. } = parts;
-    risk_scorer::router(RiskApi { scorer, backend, gate })
+    risk_scorer::router(RiskApi::new(scorer, backend, gate))
 }

@@ -61,7 +61,7 @@ pub async fn router(parts: &Parts, ready: &Arc<AtomicBool>) -> Result<Router, Fa
     };
     issuer::resume(&issuer).await;
     let (backend, gate) = (parts.backend.clone(), parts.gate.clone());
-    let analyst = RiskApi { scorer: parts.scorer.clone(), backend: backend.clone(), gate: gate.clone() };
+    let analyst = RiskApi::new(parts.scorer.clone(), backend.clone(), gate.clone());
     let receipts = Arc::new(Receipts::new(&parts.master));
     let redeemer = Redeemer { backend, gate: gate.clone(), receipts };
     Ok(Router::new()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use coupon::code::{is_importable, parse_generated};
 use coupon::command::{Command, CouponRef};
+use coupon::decision::Place;
 use coupon::event::{Decision, Pseudonym};
 use coupon::hash::id_hash;
 use coupon::id::{CouponId, LedgerRef, MerchantId, StockId};
@@ -19,7 +20,9 @@ use projection::engine::{Answer, Applied, Reply, Submission, What};
 use projection::handle::LedgerHandle;
 use projection::ledger::Ledger;
 use projection::shard::ShardState;
+use risk::lists::Request;
 
+use crate::challenge;
 use crate::dto::context::Context;
 use crate::metrics;
 use crate::past::AsOf;
@@ -67,6 +70,21 @@ pub struct Shopper {
     pub sealed: Vec<u8>,
 }
 
+/// Who asks, and for what.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    /// The caller's id of the user.
+    pub user_id: Option<&'a str>,
+    /// The end user as the caller saw them.
+    pub context: &'a Context,
+    /// For what, where and for how much.
+    pub occasion: Occasion,
+    /// The store's id.
+    pub store_id: Option<&'a str>,
+    /// The caller's id of the cashier.
+    pub cashier_id: Option<&'a str>,
+}
+
 impl Backend {
     /// Decides a command under the call's key, and answers.
     pub async fn write(
@@ -88,9 +106,8 @@ impl Backend {
         fingerprint: [u8; 16],
         command: Command,
     ) -> Result<HttpAnswer, Problem> {
-        let key = call.idempotency_key.as_ref();
-        let request = key.map(|key| (self.secrets.request_key(merchant.real(), key.as_str()), fingerprint));
-        match self.submit(merchant, request, What::Command(command)).await {
+        let request = self.request_key(call, merchant).map(|key| (key, fingerprint));
+        match self.submit(merchant, request, What::Command(command.by(&call.caller.key_id))).await {
             Answer::Applied(applied) => self.applied(call, merchant, &applied, user_id).await,
             other => self.answer(call, merchant, other).await,
         }
@@ -134,8 +151,24 @@ impl Backend {
         match answer {
             Answer::Applied(applied) => self.applied(call, merchant, &applied, None).await,
             Answer::Replayed(done) => Ok(self.replay(call, merchant, done).await?.replayed(true)),
-            other => Err(self.refused(merchant, other)),
+            other => Err(self.challenged(call, merchant, self.refused(merchant, other))),
         }
+    }
+
+    /// A refusal that asks for proof, with the challenge that the call's key can be let through by.
+    fn challenged(&self, call: &Call, merchant: MerchantId, problem: Problem) -> Problem {
+        match self.request_key(call, merchant) {
+            Some(request) if problem.code == Code::ChallengeRequired => {
+                let challenge = challenge::new(request, self.ledger.now());
+                problem.with("challenge", challenge::view(&self.secrets, merchant.real(), &challenge))
+            }
+            _ => problem,
+        }
+    }
+
+    /// The key under which the call's request is known.
+    pub fn request_key(&self, call: &Call, merchant: MerchantId) -> Option<RequestKey> {
+        call.idempotency_key.as_ref().map(|key| self.secrets.request_key(merchant.real(), key.as_str()))
     }
 
     async fn applied(
@@ -293,21 +326,26 @@ impl Backend {
     }
 
     /// Limits a shopper and asks what risk says. Limited attempts leave no record in the ledger.
-    pub fn shopper(
-        &self,
-        call: &Call,
-        merchant: MerchantId,
-        user_id: Option<&str>,
-        context: &Context,
-        occasion: Occasion,
-    ) -> Result<Shopper, Problem> {
+    pub fn shopper(&self, call: &Call, merchant: MerchantId, asking: Asking<'_>) -> Result<Shopper, Problem> {
+        let Asking { context, ref occasion, .. } = asking;
         let device = context.device_id.as_deref().map(|id| self.secrets.device(merchant, id));
-        let address = context.address();
-        let ip = address.map(|ip| self.secrets.ip(merchant, ip));
-        if let Err(limited) = self.risk.limit(device, ip) {
+        let ip = context.address().map(|ip| self.secrets.ip(merchant, ip));
+        if let Err(limited) = self.risk.limit(merchant, device, ip) {
             (self.attempts)(merchant, Attempt::Limited, device, ip);
             return Err(limited_problem(&limited));
         }
+        let shopper = self.judge(call, merchant, asking);
+        self.risk.judged_enough(merchant, occasion, &shopper.decision).map_err(unavailable)?;
+        Ok(shopper)
+    }
+
+    /// Asks what risk says, whatever is limited.
+    pub fn judge(&self, call: &Call, merchant: MerchantId, asking: Asking<'_>) -> Shopper {
+        let Asking { user_id, context, occasion, store_id, cashier_id } = asking;
+        let device = context.device_id.as_deref().map(|id| self.secrets.device(merchant, id));
+        let address = context.address();
+        let ip = address.map(|ip| self.secrets.ip(merchant, ip));
+        let ip24 = address.map(|ip| self.secrets.ip24(merchant, ip));
         let user = user_id.map(|id| self.secrets.user(merchant, id));
         let mut missing = Vec::new();
         if device.is_none() {
@@ -316,16 +354,38 @@ impl Backend {
         if ip.is_none() {
             missing.push("ip".to_owned());
         }
-        let forced =
-            (!call.caller.livemode).then(|| context.device_id.as_deref().and_then(inline_risk::Forced::of)).flatten();
+        let forced = (!self.livemode(call, merchant))
+            .then(|| context.device_id.as_deref().and_then(inline_risk::Forced::of))
+            .flatten();
         let zone = self.directory.merchant(merchant).map(|row| {
             let Zone(zone) = row.profile.zone;
             zone
         });
-        let occasion = Occasion { zone, ..occasion };
-        let now_ms = self.ledger.now();
-        let question = inline_risk::Question { merchant, device, ip, user, missing, forced, occasion, now_ms };
-        let decision = self.risk.decide(&question);
+        let (request, now_ms) = (self.request_key(call, merchant), self.ledger.now());
+        let question = inline_risk::Question {
+            merchant,
+            device,
+            ip,
+            ip24,
+            user,
+            place: context.location.map(place),
+            missing,
+            forced,
+            occasion,
+            zone,
+            number: refusal_number(request, now_ms),
+            request,
+            now_ms,
+        };
+        let told = Request {
+            user: user_id,
+            device: context.device_id.as_deref(),
+            ip: address,
+            store: store_id,
+            cashier: cashier_id,
+            ..Request::default()
+        };
+        let decision = self.risk.decide(&question, &told);
         let personal = Personal {
             user_id: user_id.map(str::to_owned),
             device_id: context.device_id.clone(),
@@ -333,7 +393,7 @@ impl Backend {
             user_agent: context.user_agent.clone(),
         };
         let subject = user.or(device).or(ip).unwrap_or_default();
-        Ok(Shopper { user, decision, sealed: self.secrets.seal(merchant, subject, &personal) })
+        Shopper { user, decision, sealed: self.secrets.seal(merchant, subject, &personal) }
     }
 
     /// A code that nobody could have been given leaves no record, so nobody can fill the log by guessing.
@@ -349,6 +409,26 @@ impl Backend {
         (self.attempts)(merchant, Attempt::WrongCode, decision.device, decision.ip);
         Err(refusal::problem(merchant, &refusal))
     }
+}
+
+/// Under which number a decision is known that refuses a request: no record is its own. The highest bit tells such
+/// numbers from those of records.
+fn refusal_number(request: Option<RequestKey>, now_ms: Millis) -> u64 {
+    let RequestKey(key) = request.unwrap_or(RequestKey([0; 16]));
+    let hash = id_hash(&format!("{}:{now_ms}", hex::encode(key)));
+    let number = hash.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    number | coupon::decision::REFUSED
+}
+
+/// As decisions keep it; what Chinese maps draw is some hundred metres off, which no rule minds.
+fn place(location: crate::dto::context::Location) -> Place {
+    let millionths = |degrees: f64| (degrees * 1e6).round() as i32;
+    Place { latitude: millionths(location.latitude), longitude: millionths(location.longitude) }
+}
+
+/// Too much is at stake to go on without knowing.
+fn unavailable(limit: i64) -> Problem {
+    Problem::of(Code::RiskUnavailable).with("degraded_value_limit", limit).retry_after(5)
 }
 
 fn limited_problem(limited: &inline_risk::Limited) -> Problem {

@@ -3,14 +3,23 @@
 use coupon::event::{Event, Note, Part};
 use coupon::fold::At;
 use coupon::id::{CouponId, LedgerRef, LockId, RedemptionId, ReversalId, StockId};
+use coupon::record::Record;
 use http_api::time::format_ms;
 use serde_json::{Map, Value, json};
 
 use crate::render;
 
-/// An event, as it concerns one coupon: its type, when and where it stands, and what it says of the coupon.
-pub fn describe(coupon: CouponId, event: &Event, at: At) -> Value {
-    let (kind, facts) = facts(coupon, event, at);
+/// The events of a record that concern one coupon: type, when and where it stands, and what it says of the coupon.
+pub fn describe(coupon: CouponId, record: &Record, at: At) -> Vec<Value> {
+    let own = |event: &&Event| matches!(event, Event::CouponVoided(void) if void.coupon == coupon.number);
+    let voided = record.events.iter().any(|event| own(&event));
+    let concern =
+        record.events.iter().filter(|event| !matches!(event, Event::CouponVoided(_)) || !voided || own(event));
+    concern.filter_map(|event| one(coupon, event, at)).collect()
+}
+
+fn one(coupon: CouponId, event: &Event, at: At) -> Option<Value> {
+    let (kind, facts) = facts(coupon, event, at)?;
     let mut entry = Map::new();
     entry.insert("type".to_owned(), kind.into());
     entry.insert("at".to_owned(), format_ms(at.time).into());
@@ -18,13 +27,13 @@ pub fn describe(coupon: CouponId, event: &Event, at: At) -> Value {
     if let Value::Object(facts) = facts {
         entry.extend(facts.into_iter().filter(|(_, fact)| !fact.is_null()));
     }
-    entry.into()
+    Some(entry.into())
 }
 
-fn facts(coupon: CouponId, event: &Event, at: At) -> (&'static str, Value) {
+fn facts(coupon: CouponId, event: &Event, at: At) -> Option<(&'static str, Value)> {
     let merchant = coupon.merchant;
     let lock_id = |number: u64| LockId::new(merchant, number).to_string();
-    match event {
+    Some(match event {
         Event::CodesMade(made) => ("codes_made", json!({"label": made.label, "count": made.count})),
         Event::CodesImported(_) => ("codes_imported", Value::Null),
         Event::BatchVoided(_, reason) => ("batch_voided", json!({"reason": reason})),
@@ -65,9 +74,10 @@ fn facts(coupon: CouponId, event: &Event, at: At) -> (&'static str, Value) {
         }
         Event::CouponVoided(void) if void.coupon == coupon.number => ("coupon_voided", json!({"reason": void.reason})),
         // Another coupon of its lock was, and with it the lock ended.
-        Event::CouponVoided(void) => ("lock_voided", json!({"lock_id": void.lock.map(lock_id)})),
-        _ => ("other", Value::Null),
-    }
+        Event::CouponVoided(void) => ("lock_voided", json!({"lock_id": lock_id(void.lock?)})),
+        // Beside it the record says who did it, and why.
+        _ => return None,
+    })
 }
 
 fn part(coupon: CouponId, parts: &[Part]) -> Value {

@@ -5,6 +5,7 @@
 //! any instance gives the same bytes for the same key, at any time.
 
 pub mod backend;
+pub mod challenge;
 pub mod dto;
 pub mod events;
 pub mod listing;

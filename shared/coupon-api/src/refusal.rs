@@ -1,13 +1,15 @@
 //! One table from facts to codes, and the sentences around them.
 
+use coupon::challenge::Method;
 use coupon::event::{Action, Decision, StockState};
-use coupon::id::{MerchantId, RedemptionId};
+use coupon::id::{AppealId, MerchantId, RedemptionId};
 use coupon::rejection::{Refusal, Rejection};
 use http_api::problem::{Code, Problem};
 use http_api::time::format_ms;
 use serde_json::json;
 
 use crate::dto::answer::{action_name, reason_text};
+use crate::dto::penalty::suspension;
 
 /// The code of a fact.
 pub fn code(rejection: &Rejection) -> Code {
@@ -20,7 +22,7 @@ pub fn code(rejection: &Rejection) -> Code {
         Rejection::LockNotFound => Code::LockNotFound,
         Rejection::RedemptionNotFound => Code::RedemptionNotFound,
         Rejection::CouponNotFound => Code::CouponNotFound,
-        Rejection::MerchantSuspended => Code::MerchantSuspended,
+        Rejection::MerchantSuspended(_) => Code::MerchantSuspended,
         Rejection::Risk(decision) => match decision.action {
             Action::Challenge => Code::ChallengeRequired,
             Action::Review => Code::RiskReview,
@@ -52,7 +54,7 @@ pub fn code(rejection: &Rejection) -> Code {
         Rejection::CurrencyMismatch => Code::CurrencyMismatch,
         Rejection::MinimumInterval(_) => Code::MinimumInterval,
         Rejection::UsesExceeded { .. } => Code::UsesExceeded,
-        Rejection::NamedTwice => Code::InvalidField,
+        Rejection::NamedTwice | Rejection::TooManyAtOnce { .. } | Rejection::ViolationUnknown => Code::InvalidField,
         Rejection::OrderBelowMinimum { .. } => Code::OrderBelowMinimum,
         Rejection::NothingEligible => Code::NothingEligible,
         Rejection::NotStackable => Code::NotStackable,
@@ -64,6 +66,23 @@ pub fn code(rejection: &Rejection) -> Code {
         Rejection::LockLost(_) => Code::LockLost,
         Rejection::AlreadyReversed => Code::AlreadyReversed,
         Rejection::ReversalTooLate(_) => Code::ReversalTooLate,
+        Rejection::PenaltyNotFound => Code::PenaltyNotFound,
+        Rejection::PenaltyNotActive(_) => Code::PenaltyNotActive,
+        Rejection::AppealNotFound => Code::AppealNotFound,
+        Rejection::AppealOpen(_) => Code::AppealOpen,
+        Rejection::AppealResolved => Code::AppealResolved,
+        Rejection::DecisionNotFound => Code::DecisionNotFound,
+        Rejection::CaseNotFound => Code::CaseNotFound,
+        Rejection::CaseClaimed { .. } => Code::CaseClaimed,
+        Rejection::CaseNotClaimed => Code::CaseNotClaimed,
+        Rejection::CaseClosed => Code::CaseClosed,
+        Rejection::CaseNotClosed => Code::CaseNotClosed,
+        Rejection::NothingToUndo => Code::NothingToUndo,
+        Rejection::SnoozeNotFound => Code::SnoozeNotFound,
+        Rejection::ListNotFound => Code::ListNotFound,
+        Rejection::ListItemNotFound => Code::ListItemNotFound,
+        Rejection::ModelNotFound => Code::ModelNotFound,
+        Rejection::ChallengeExpired(_) => Code::ChallengeExpired,
     }
 }
 
@@ -105,6 +124,16 @@ fn one(merchant: MerchantId, rejection: &Rejection) -> Problem {
     let say = |detail: String| Problem::new(code, detail);
     match rejection {
         Rejection::Risk(decision) => risk(code, decision),
+        Rejection::MerchantSuspended(by) => suspension(merchant, by).problem(),
+        Rejection::PenaltyNotActive(state) => {
+            say(format!("The penalty is {}.", state.name())).with("state", state.name())
+        }
+        Rejection::ViolationUnknown => {
+            say("/violation is on no rung of `GET /v1/risk/penalty-ladder`.".to_owned()).pointer("/violation")
+        }
+        Rejection::AppealOpen(number) => {
+            Problem::of(code).with("appeal_id", AppealId::new(merchant, *number).to_string())
+        }
         Rejection::StockNotDraft(state) | Rejection::StockNotActive(state) | Rejection::StockNotPaused(state) => {
             say(format!("The stock is {}.", state_name(*state))).with("state", state_name(*state))
         }
@@ -168,6 +197,13 @@ fn one(merchant: MerchantId, rejection: &Rejection) -> Problem {
         Rejection::LockLost(end) => Problem::of(code).with("ended", end.map(|end| format!("{end:?}").to_lowercase())),
         Rejection::ReversalTooLate(until) => say(format!("It could be reversed until {}.", format_ms(*until)))
             .with("reversible_until", format_ms(*until)),
+        Rejection::CaseClaimed { by, until } => say(format!("{by} works on the case until {}.", format_ms(*until)))
+            .with("claimed_by", &**by)
+            .with("claim_expires_at", format_ms(*until)),
+        Rejection::ChallengeExpired(at) => {
+            say(format!("It could be answered until {}.", format_ms(*at))).with("expires_at", format_ms(*at))
+        }
+        Rejection::TooManyAtOnce { most } => say(format!("One request may change at most {most}.")),
         _ => Problem::of(code),
     }
 }
@@ -185,7 +221,7 @@ fn risk(code: Code, decision: &Decision) -> Problem {
     if decision.action != Action::Challenge {
         return problem;
     }
-    problem.with("challenge", json!({"methods": ["otp", "captcha", "real_name"]}))
+    problem.with("challenge", json!({"methods": Method::ALL.map(Method::name)}))
 }
 
 /// As the API spells a stock's state.

@@ -26,9 +26,11 @@ use crate::dto::answer::{
 };
 use crate::dto::context::Location;
 use crate::dto::load_test::load_test_view;
-use crate::dto::ruleset::{rules_moved, rules_pushed};
 use crate::dto::stock::{StockView, stock_view};
 use crate::secrets::Secrets;
+
+mod penalty;
+mod risk;
 
 /// A record that applied.
 pub struct Rendered<'a> {
@@ -93,6 +95,9 @@ pub fn answer(
         return Answer::json(status, &stock_with_more(stock_view(StockId::new(merchant, number), stock, livemode), it));
     }
     let Some(event) = first_event(it) else { return Err(Problem::internal("a record without events")) };
+    if let Some(answer) = risk::answer(secrets, merchant, it, event) {
+        return answer;
+    }
     let scene = Scene { secrets, merchant, livemode, at: it.at, user_id: beside.user_id.as_deref() };
     match event {
         Event::CouponClaimed(claim) => {
@@ -101,10 +106,9 @@ pub fn answer(
         Event::CouponsLocked(lock) => Answer::json(StatusCode::CREATED, &scene.lock(lock)),
         Event::CouponsRedeemed(redemption) => Answer::json(StatusCode::CREATED, &scene.redemption(redemption)),
         Event::RedemptionReversed(reversal) => Answer::json(StatusCode::CREATED, &scene.reversal(reversal)),
-        Event::RulesPushed(pushed) => {
-            Answer::json(StatusCode::CREATED, &rules_pushed(pushed, it.number, it.at.sequence, it.at.time))
+        Event::Penalty(_) | Event::Appeal(_) | Event::RiskSettingsSet(_) | Event::PenaltyLadderSet(_) => {
+            penalty::answer(&scene, event, it.entry)
         }
-        Event::RulesMoved(moved) => Answer::json(StatusCode::OK, &rules_moved(moved, it.number, it.at.sequence)),
         other => {
             let (status, body) = scene.plain(other, it.entry)?;
             Answer::json(status, &body)

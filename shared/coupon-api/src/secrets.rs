@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use chacha20poly1305::aead::{Aead, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
+use coupon::challenge::Challenge;
 use coupon::code::CodeKey;
 use coupon::event::Pseudonym;
 use coupon::id::MerchantId;
@@ -87,6 +88,34 @@ impl Secrets {
             }
         };
         pseudonym(&self.of(merchant).pseudonyms, "ip", &text)
+    }
+
+    /// What stands for an address's network: the /24 of IPv4, the /64 of IPv6.
+    pub fn ip24(&self, merchant: MerchantId, ip: IpAddr) -> Pseudonym {
+        let text = match ip.to_canonical() {
+            IpAddr::V4(ip) => {
+                let [a, b, c, _] = ip.octets();
+                format!("{a}.{b}.{c}.0/24")
+            }
+            IpAddr::V6(ip) => {
+                let [a, b, c, d, ..] = ip.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+        };
+        pseudonym(&self.of(merchant).pseudonyms, "ip24", &text)
+    }
+
+    /// What stands for an item of a list of risk, by its type and its normal form.
+    pub fn item(&self, owner: MerchantId, item_type: &str, text: &str) -> Pseudonym {
+        pseudonym(&self.of(owner).pseudonyms, "list item", &format!("{item_type}:{text}"))
+    }
+
+    /// What shows that a challenge was made here.
+    pub fn challenge_tag(&self, merchant: MerchantId, challenge: &Challenge) -> [u8; 8] {
+        let Challenge { request: RequestKey(key), expires_at } = challenge;
+        let text = format!("{}:{expires_at}", hex::encode(key));
+        let whole = pseudonym(&self.of(merchant).pseudonyms, "challenge", &text);
+        whole.first_chunk().copied().unwrap_or_default()
     }
 
     fn of(&self, merchant: MerchantId) -> MerchantSecrets {

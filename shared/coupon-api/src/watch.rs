@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use coupon::code::parse_generated;
 use coupon::id::{MerchantId, StoreId};
+use coupon::penalty::Standing;
 use coupon::state::{Key as RowKey, KeyRow, Merchant, Row};
 use dashmap::DashMap;
-use http_api::auth::{Key, KeyDirectory, Role};
+use http_api::auth::{Key, KeyDirectory, Role, Suspension};
 use http_api::quota::Quotas;
 use http_api::signature::Secret;
 
+use crate::dto::penalty::suspension;
 use crate::secrets::Secrets;
 
 /// All keys, merchants and stores.
@@ -23,6 +25,8 @@ pub struct Directory {
     /// The hashes of each merchant's keys.
     keys_of: DashMap<MerchantId, Vec<[u8; 16]>>,
     merchants: DashMap<MerchantId, Arc<Merchant>>,
+    /// What switches merchants' keys off, from the merchants' own shards.
+    suspended: DashMap<MerchantId, Suspension>,
     /// Merchants with own codes that have the form of generated ones.
     look_alikes: DashMap<MerchantId, ()>,
     /// Where there is, or was, something to rehearse on.
@@ -39,6 +43,7 @@ impl Directory {
             rows: DashMap::new(),
             keys_of: DashMap::new(),
             merchants: DashMap::new(),
+            suspended: DashMap::new(),
             look_alikes: DashMap::new(),
             rehearsals: DashMap::new(),
             stores: DashMap::new(),
@@ -50,9 +55,17 @@ impl Directory {
         match (key, row) {
             (RowKey::Merchant(owner, of), Row::Merchant(merchant)) if *owner == coupon::id::PLATFORM => {
                 self.merchants.insert(*of, merchant.clone());
-                let keys = self.keys_of.get(of).map(|keys| keys.clone()).unwrap_or_default();
-                let rows = keys.iter().filter_map(|hash| self.rows.get(hash).map(|row| row.clone()));
-                rows.for_each(|row| self.put(&row));
+                self.put_keys(*of);
+            }
+            (RowKey::Merchant(owner, _), Row::Merchant(merchant)) => {
+                let off = merchant.standing.as_deref().and_then(Standing::api_off);
+                let known = self.suspended.remove(owner).is_some();
+                if let Some(by) = &off {
+                    self.suspended.insert(*owner, suspension(*owner, by));
+                }
+                if known || off.is_some() {
+                    self.put_keys(*owner);
+                }
             }
             (RowKey::ApiKey(_, hash), Row::ApiKey(row)) => {
                 if let (None, Some(merchant)) = (self.rows.insert(*hash, row.clone()), row.key.merchant) {
@@ -105,6 +118,12 @@ impl Directory {
         self.rows.iter().find(|row| live(row)).map(|row| row.key.key_id.clone())
     }
 
+    fn put_keys(&self, of: MerchantId) {
+        let keys = self.keys_of.get(&of).map(|keys| keys.clone()).unwrap_or_default();
+        let rows = keys.iter().filter_map(|hash| self.rows.get(hash).map(|row| row.clone()));
+        rows.for_each(|row| self.put(&row));
+    }
+
     fn put(&self, row: &KeyRow) {
         let merchant = row.key.merchant;
         let known = merchant.and_then(|merchant| self.merchant(merchant));
@@ -117,6 +136,8 @@ impl Directory {
         let store_ids = row.key.stores.as_ref().zip(merchant).map(|(stores, merchant)| {
             stores.iter().map(|number| StoreId::new(merchant, *number)).collect::<Vec<_>>().into()
         });
+        // An analyst who looks at one merchant only is not the merchant.
+        let theirs = !role.covers(Role::Analyst);
         let key_id: Arc<str> = row.key.key_id.as_str().into();
         let key = Key {
             key_id: key_id.clone(),
@@ -125,7 +146,7 @@ impl Directory {
             store_ids,
             livemode: row.key.livemode,
             secret: Secret::new(&self.secrets.api_secret(&row.key.key_id)),
-            suspended: known.is_some_and(|known| known.suspended),
+            suspended: merchant.filter(|_| theirs).and_then(|it| self.suspended.get(&it).map(|it| it.clone())),
             expires_at_ms: row.ends_at,
             quotas: Arc::new(quotas),
         };

@@ -1,12 +1,22 @@
 //! What callers want. Clocks, ids, randomness and risk decisions come with the command.
 
+use crate::appeal::{About, Resolution};
+use crate::breaker::BreakerReset;
+use crate::case::CaseStepped;
+use crate::challenge::ChallengeAnswered;
+use crate::decision::DecisionKept;
 use crate::event::{
     ApiKey, Decision, LoadTest, Location, MerchantProfile, Note, Operation, Pseudonym, Quotas, ReleaseReason, SendRow,
     StockProfile,
 };
-use crate::id::MerchantId;
+use crate::id::{MerchantId, Sequence};
+use crate::label::LabelSet;
+use crate::list::ListStepped;
 use crate::order::Order;
+use crate::penalty::{Act, Ladder};
+use crate::risk_settings::{RiskSettings, Set};
 use crate::ruleset::{RulesMoved, RulesPushed};
+use crate::snooze::SnoozeStepped;
 use crate::terms::{CodeMode, Limits, Millis, Terms};
 
 /// A command at one merchant.
@@ -76,6 +86,75 @@ pub enum Command {
     PushRules(Box<RulesPushed>),
     /// Platform: a step in a version's life.
     MoveRules(Box<RulesMoved>),
+    /// Labels decisions, together.
+    SetLabels(Vec<LabelSet>),
+    /// A step of a case, and the coupons that a close voids with it.
+    StepCase(Box<CaseStepped>, Vec<u64>),
+    /// A step of a snooze.
+    StepSnooze(Box<SnoozeStepped>),
+    /// A step of a list of risk.
+    StepList(Box<ListStepped>),
+    /// A version of a model; its text is the artifact.
+    PushModel(Box<RulesPushed>),
+    /// A step in its life.
+    MoveModel(Box<RulesMoved>),
+    /// A command by a key, which is noted beside what it does.
+    By(String, Box<Command>),
+    /// A penalty.
+    Impose(Box<Impose>),
+    /// A step of a penalty: which, what, by which key.
+    MovePenalty(u64, Act, String),
+    /// An appeal.
+    Appeal(Box<Appeal>),
+    /// An appeal's end.
+    ResolveAppeal(Box<Resolve>),
+    /// How risk is handled at the merchant, and the version that it replaces.
+    SetRiskSettings(Set<RiskSettings>, Option<Sequence>),
+    /// Platform: the ladder of penalties, and the version that it replaces.
+    SetPenaltyLadder(Set<Ladder>, Option<Sequence>),
+    /// The merchant's breaker begins anew.
+    ResetBreaker(BreakerReset),
+    /// An answer to a challenge.
+    AnswerChallenge(Box<ChallengeAnswered>),
+    /// Keeps a decision that was asked for by itself.
+    KeepDecision(Box<DecisionKept>),
+}
+
+/// A penalty that somebody wants imposed.
+#[derive(Clone, Debug)]
+pub struct Impose {
+    /// For what.
+    pub violation: String,
+    /// By this ladder.
+    pub ladder: Ladder,
+    /// What shows it: a JSON text each.
+    pub evidence: Vec<String>,
+    /// By which key.
+    pub by: String,
+}
+
+/// An appeal that a merchant makes.
+#[derive(Clone, Debug)]
+pub struct Appeal {
+    /// About what.
+    pub about: About,
+    /// What the merchant says.
+    pub statement: String,
+    /// What shows it: a JSON text each.
+    pub evidence: Vec<String>,
+    /// Days in which it is to be decided.
+    pub due_days: u16,
+    /// By which key.
+    pub by: String,
+}
+
+/// What somebody decides of an appeal.
+#[derive(Clone, Debug)]
+pub struct Resolve {
+    /// Of which.
+    pub appeal: u64,
+    /// What, and why.
+    pub resolution: Resolution,
 }
 
 /// What a rehearsal is to be.
@@ -226,6 +305,23 @@ pub struct ReverseCommand {
     pub reason: String,
     /// The caller's.
     pub note: Note,
+}
+
+impl Command {
+    /// The same by a key, noted beside what it does. What the service is for, claims, locks, redemptions and reversals,
+    /// stays as it is: it is found by what it changed.
+    #[must_use]
+    pub fn by(self, key_id: &str) -> Self {
+        match self {
+            Self::Claim(_)
+            | Self::Lock(..)
+            | Self::ExtendLock(..)
+            | Self::ReleaseLock(..)
+            | Self::Redeem(_)
+            | Self::Reverse(_) => self,
+            deed => Self::By(key_id.to_owned(), Box::new(deed)),
+        }
+    }
 }
 
 impl LimitName {

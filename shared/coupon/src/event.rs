@@ -4,9 +4,21 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::appeal::AppealStep;
+use crate::audit::Audited;
+use crate::breaker::BreakerReset;
+use crate::case::CaseStepped;
+use crate::challenge::ChallengeAnswered;
+use crate::decision::DecisionKept;
+pub use crate::decision::{Action, Decision, Reason};
 use crate::id::{MerchantId, Sequence};
+use crate::label::LabelSet;
+use crate::list::ListStepped;
 use crate::money::Currency;
+use crate::penalty::{Ladder, PenaltyStep};
+use crate::risk_settings::{RiskSettings, Set};
 use crate::ruleset::{RulesMoved, RulesPushed};
+use crate::snooze::SnoozeStepped;
 use crate::terms::{Limits, Millis, Terms, Zone};
 
 /// A keyed hash that stands for a user, device or address in guards and state.
@@ -79,6 +91,34 @@ pub enum Event {
     RulesPushed(Box<RulesPushed>),
     /// Platform: a step in a version's life.
     RulesMoved(Box<RulesMoved>),
+    /// A decision is labelled.
+    LabelSet(Box<LabelSet>),
+    /// A step of a case.
+    CaseStepped(Box<CaseStepped>),
+    /// A step of a snooze.
+    SnoozeStepped(Box<SnoozeStepped>),
+    /// Who did what the record says, where that is a deed of somebody.
+    Audited(Box<Audited>),
+    /// A step of a list of risk.
+    ListStepped(Box<ListStepped>),
+    /// Platform: a version of a model; its text is the artifact.
+    ModelPushed(Box<RulesPushed>),
+    /// Platform: a step in its life.
+    ModelMoved(Box<RulesMoved>),
+    /// A penalty is imposed, or moves on.
+    Penalty(Box<PenaltyStep>),
+    /// An appeal is made, or decided.
+    Appeal(Box<AppealStep>),
+    /// How risk is handled at the merchant.
+    RiskSettingsSet(Box<Set<RiskSettings>>),
+    /// Platform: the ladder of penalties.
+    PenaltyLadderSet(Box<Set<Ladder>>),
+    /// The merchant's breaker begins anew.
+    BreakerReset(Box<BreakerReset>),
+    /// A challenge is answered.
+    ChallengeAnswered(Box<ChallengeAnswered>),
+    /// A decision was asked for by itself; its number is this record's sequence.
+    Decided(Box<DecisionKept>),
 }
 
 /// Where `close` and `pause` stop redemptions too.
@@ -242,56 +282,6 @@ pub struct CodesMade {
     pub count: u64,
     /// As the merchant calls the batch.
     pub label: String,
-}
-
-/// The risk decision behind a claim, lock or redemption.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decision {
-    /// What to do.
-    pub action: Action,
-    /// The features as of this time of the log.
-    pub watermark: Millis,
-    /// Slots that were not zero: number and value.
-    pub slots: Vec<(u16, i64)>,
-    /// What the caller did not tell.
-    pub missing: Vec<String>,
-    /// Rules that hit.
-    pub reasons: Vec<Reason>,
-    /// Decided without what is needed.
-    pub degraded: bool,
-    /// Version of rules and evaluator.
-    pub evaluator: u16,
-    /// The device's and address's pseudonyms, where told.
-    pub device: Option<Pseudonym>,
-    /// The address's.
-    pub ip: Option<Pseudonym>,
-}
-
-/// What a decision says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Action {
-    /// Go on.
-    #[default]
-    Allow,
-    /// Go on, and somebody looks at it.
-    Review,
-    /// Prove who you are.
-    Challenge,
-    /// No.
-    Block,
-}
-
-/// A rule that hit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reason {
-    /// The rule.
-    pub code: String,
-    /// What was counted.
-    pub value: i64,
-    /// What is allowed.
-    pub threshold: i64,
-    /// Over which time, in seconds.
-    pub window_seconds: u32,
 }
 
 /// A claim.

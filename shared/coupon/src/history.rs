@@ -61,19 +61,25 @@ impl Story {
 
     /// The record that changed the coupon before `record` did; `None` where its story begins.
     pub fn previous(&self, record: &Record) -> Option<Sequence> {
-        let sequence = record.events.iter().find_map(|event| match event {
-            Event::CouponClaimed(claim) if claim.printed.is_some() => Some(claim.previous),
-            Event::CouponClaimed(_) | Event::CouponsSent(_) => Some(self.now.before_claim),
-            Event::CouponsLocked(lock) => self.part(&lock.parts).map(|part| part.previous),
-            Event::CouponsRedeemed(redemption) => self.part(&redemption.parts).map(|part| part.previous),
-            Event::RedemptionReversed(reversal) => self.reversed(&reversal.parts).map(|part| part.previous),
-            Event::LockReleased(lock, _) | Event::LockExpired(lock) => Some(self.last_in(*lock)),
+        // A record may void several coupons: what it says of this one goes before what it says of others.
+        let voided = record.events.iter().find_map(|event| match event {
             Event::CouponVoided(void) if void.coupon == self.number => Some(void.previous),
-            Event::CouponVoided(void) => void.lock.map(|lock| self.last_in(lock)),
-            Event::BatchVoided(..) => Some(self.own),
             _ => None,
         });
-        sequence.filter(|sequence| *sequence > 0)
+        let others = || {
+            record.events.iter().find_map(|event| match event {
+                Event::CouponClaimed(claim) if claim.printed.is_some() => Some(claim.previous),
+                Event::CouponClaimed(_) | Event::CouponsSent(_) => Some(self.now.before_claim),
+                Event::CouponsLocked(lock) => self.part(&lock.parts).map(|part| part.previous),
+                Event::CouponsRedeemed(redemption) => self.part(&redemption.parts).map(|part| part.previous),
+                Event::RedemptionReversed(reversal) => self.reversed(&reversal.parts).map(|part| part.previous),
+                Event::LockReleased(lock, _) | Event::LockExpired(lock) => Some(self.last_in(*lock)),
+                Event::CouponVoided(void) => void.lock.map(|lock| self.last_in(lock)),
+                Event::BatchVoided(..) => Some(self.own),
+                _ => None,
+            })
+        };
+        voided.or_else(others).filter(|sequence| *sequence > 0)
     }
 
     /// The last record that changed the coupon while a lock held it.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// A merchant: the platform's shard sequence at which it was created. 0 is the platform itself.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MerchantId(pub u32);
 
 /// The platform as the owner of records: merchants, keys, quotas.
@@ -150,6 +150,29 @@ entity_id! {
     LoadTestId = "ldt_";
     /// A rule set.
     RuleSetId = "rls_";
+    /// A label.
+    LabelId = "lbl_";
+    /// A case.
+    CaseId = "case_";
+    /// A snooze.
+    SnoozeId = "snz_";
+    /// A list of risk.
+    ListId = "lst_";
+    /// A model.
+    ModelId = "mdl_";
+    /// A penalty.
+    PenaltyId = "pen_";
+    /// An appeal.
+    AppealId = "apl_";
+}
+
+/// The id with a prefix of what a record made.
+pub fn text(prefix: &str, merchant: MerchantId, number: u64) -> String {
+    if prefix == "mer_" {
+        return MerchantId(number as u32).to_string();
+    }
+    let id = StockId::new(merchant, number).to_string();
+    id.replacen("stk_", prefix, 1)
 }
 
 /// Orders what happened to one merchant; stays the same when the ledger is copied.

@@ -111,9 +111,9 @@ pub enum Guard {
     TimeIn(Millis, Millis),
     /// The lock lives and has this token.
     LockToken(u64, [u8; 16]),
-    /// The merchant is not suspended.
+    /// No sanction bars the merchant's coupons from use.
     MerchantOpen,
-    /// The stock takes this kind of use.
+    /// The stock takes this kind of use, and no sanction bars claims, where it is one.
     StockOpen(u64, Use),
 }
 
@@ -149,6 +149,22 @@ pub enum Entity {
     ApiKey([u8; 16]),
     /// A rule set.
     RuleSet(u64),
+    /// A case.
+    Case(u64),
+    /// A snooze.
+    Snooze(u64),
+    /// A list of risk.
+    List(u64),
+    /// A model.
+    Model(u64),
+    /// A penalty.
+    Penalty(u64),
+    /// An appeal by its number, or the last one about something by that one's.
+    Appeal(u64),
+    /// How risk is handled.
+    RiskSettings,
+    /// The ladder of penalties.
+    PenaltyLadder,
 }
 
 /// Something counted against a limit, at the record's merchant.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::event::{Decision, StockState};
 use crate::money::Money;
+use crate::penalty::{PenaltyState, Sanctioned};
 use crate::ruleset::RuleState;
 use crate::state::LockEnd;
 use crate::terms::Millis;
@@ -27,8 +28,8 @@ pub enum Rejection {
     RedemptionNotFound,
     /// No such coupon.
     CouponNotFound,
-    /// The merchant may not do anything.
-    MerchantSuspended,
+    /// A sanction bars the merchant from this.
+    MerchantSuspended(Sanctioned),
     /// The risk decision says no, asks for proof, or holds for a review.
     Risk(Box<Decision>),
     /// The stock is past its draft.
@@ -163,6 +164,52 @@ pub enum Rejection {
     AlreadyReversed,
     /// Could be taken back up to here.
     ReversalTooLate(Millis),
+    /// No such decision.
+    DecisionNotFound,
+    /// More than one request may change.
+    TooManyAtOnce {
+        /// So many.
+        most: u64,
+    },
+    /// No such case.
+    CaseNotFound,
+    /// Somebody else works on the case.
+    CaseClaimed {
+        /// Who, by key.
+        by: Arc<str>,
+        /// Until then, unless it is claimed again.
+        until: Millis,
+    },
+    /// The caller does not work on the case.
+    CaseNotClaimed,
+    /// The case is decided.
+    CaseClosed,
+    /// The case is not decided.
+    CaseNotClosed,
+    /// The caller's last step on the case cannot be taken back.
+    NothingToUndo,
+    /// No such snooze, or it has ended.
+    SnoozeNotFound,
+    /// No such list of risk.
+    ListNotFound,
+    /// No such item on it.
+    ListItemNotFound,
+    /// No such model, or no such version.
+    ModelNotFound,
+    /// No such penalty.
+    PenaltyNotFound,
+    /// The penalty's state does not allow the step.
+    PenaltyNotActive(PenaltyState),
+    /// The ladder knows no such violation.
+    ViolationUnknown,
+    /// No such appeal.
+    AppealNotFound,
+    /// An appeal about the same is open: its number.
+    AppealOpen(u64),
+    /// The appeal is decided.
+    AppealResolved,
+    /// The challenge could be answered until then.
+    ChallengeExpired(Millis),
 }
 
 /// A refusal: the fact that counts most, where it stands, and all facts of a stack.
@@ -203,9 +250,18 @@ impl Rejection {
             | Self::LockNotFound
             | Self::RedemptionNotFound
             | Self::CouponNotFound
-            | Self::RuleSetNotFound => 0,
-            Self::MerchantSuspended | Self::SelfApproval => 1,
-            Self::NamedTwice => 2,
+            | Self::RuleSetNotFound
+            | Self::DecisionNotFound
+            | Self::CaseNotFound
+            | Self::SnoozeNotFound
+            | Self::ListNotFound
+            | Self::ListItemNotFound
+            | Self::ModelNotFound
+            | Self::PenaltyNotFound
+            | Self::ViolationUnknown
+            | Self::AppealNotFound => 0,
+            Self::MerchantSuspended(_) | Self::SelfApproval => 1,
+            Self::NamedTwice | Self::TooManyAtOnce { .. } => 2,
             Self::Risk(_) => 3,
             Self::CouponVoided | Self::BatchVoided => 4,
             Self::AlreadyRedeemed { .. } | Self::AlreadyReversed => 5,
@@ -219,7 +275,16 @@ impl Rejection {
             | Self::LoadTestRequired { .. }
             | Self::RehearsalOfRehearsal
             | Self::RuleSetNotPending(_)
-            | Self::RuleVersionsFull { .. } => 10,
+            | Self::RuleVersionsFull { .. }
+            | Self::CaseClaimed { .. }
+            | Self::CaseNotClaimed
+            | Self::CaseClosed
+            | Self::CaseNotClosed
+            | Self::NothingToUndo
+            | Self::PenaltyNotActive(_)
+            | Self::AppealOpen(_)
+            | Self::AppealResolved
+            | Self::ChallengeExpired(_) => 10,
             Self::BelowUsed { .. } => 11,
             Self::ClaimNotOpen { .. } | Self::NotYetValid(_) => 12,
             Self::OutsideAvailableTimes(_) => 13,

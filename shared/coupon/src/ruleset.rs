@@ -94,6 +94,18 @@ pub enum RuleStep {
     RollBack(u32),
 }
 
+impl RuleStep {
+    /// As deeds are called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Submit(_) => "ruleset.submit",
+            Self::Approve => "ruleset.approve",
+            Self::Reject => "ruleset.reject",
+            Self::RollBack(_) => "ruleset.rollback",
+        }
+    }
+}
+
 /// A rule set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleSetRow {

@@ -5,13 +5,24 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::appeal::AppealRow;
+use crate::audit::{AuditEnds, AuditRow};
+use crate::breaker::BreakerRow;
+use crate::case::CaseRow;
+use crate::challenge::{PassedEnds, PassedRow};
 use crate::event::{
     ApiKey, CouponState, LoadTest, MerchantProfile, OperationKind, Pseudonym, Quotas, StockProfile, StockState,
     StoreProfile,
 };
 use crate::id::{MerchantId, Sequence, Shard};
+use crate::label::LabelRow;
+use crate::list::{ItemRow, ListRow};
+use crate::penalty::{Deed, Ladder, PenaltyRow, Sanctioned, Standing};
 use crate::record::RequestKey;
+use crate::risk_settings::{Kept, RiskSettings};
 use crate::ruleset::RuleSetRow;
+use crate::snooze::SnoozeRow;
+use crate::subject::Subject;
 use crate::terms::Millis;
 
 /// Which row. The merchant decides the shard.
@@ -65,6 +76,42 @@ pub enum Key {
     LoadTest(MerchantId, u64),
     /// A rule set; under `PLATFORM`.
     RuleSet(MerchantId, u64),
+    /// The labels of a decision.
+    Label(MerchantId, u64),
+    /// Which decision a label is of, by the label's number.
+    LabelId(MerchantId, u64),
+    /// A case.
+    Case(MerchantId, u64),
+    /// Which case of a subject is not closed.
+    OpenCase(MerchantId, Subject),
+    /// A snooze.
+    Snooze(MerchantId, u64),
+    /// A deed, by its record.
+    Audit(MerchantId, Sequence),
+    /// The first and the last deed that can be found.
+    AuditEnds(MerchantId),
+    /// A list of risk; of a merchant, or the platform's.
+    List(MerchantId, u64),
+    /// An item of it, by what stands for its value.
+    ListItem(MerchantId, u64, [u8; 16]),
+    /// A model; under `PLATFORM`.
+    Model(MerchantId, u64),
+    /// A penalty.
+    Penalty(MerchantId, u64),
+    /// An appeal by its number; the last one about a penalty or a decision by that one's number too.
+    Appeal(MerchantId, u64),
+    /// How risk is handled.
+    RiskSettings(MerchantId),
+    /// The ladder of penalties; under `PLATFORM`.
+    PenaltyLadder(MerchantId),
+    /// Until when a subject is let through what is to be reviewed.
+    Cleared(MerchantId, Subject),
+    /// A merchant's breaker.
+    Breaker(MerchantId),
+    /// A request that is let through for a proof.
+    Passed(MerchantId, RequestKey),
+    /// The first and the last of them.
+    PassedEnds(MerchantId),
 }
 
 /// A row of state. What is large lies elsewhere: there are millions of rows, most of them requests and redemptions.
@@ -118,6 +165,42 @@ pub enum Row {
     LoadTest(Arc<LoadTestRow>),
     /// See [`Key::RuleSet`].
     RuleSet(Arc<RuleSetRow>),
+    /// See [`Key::Label`].
+    Label(Arc<LabelRow>),
+    /// See [`Key::LabelId`].
+    LabelId(u64),
+    /// See [`Key::Case`].
+    Case(Arc<CaseRow>),
+    /// See [`Key::OpenCase`].
+    OpenCase(u64),
+    /// See [`Key::Snooze`].
+    Snooze(Arc<SnoozeRow>),
+    /// See [`Key::Audit`].
+    Audit(Arc<AuditRow>),
+    /// See [`Key::AuditEnds`].
+    AuditEnds(AuditEnds),
+    /// See [`Key::List`].
+    List(Arc<ListRow>),
+    /// See [`Key::ListItem`].
+    ListItem(Arc<ItemRow>),
+    /// See [`Key::Model`].
+    Model(Arc<RuleSetRow>),
+    /// See [`Key::Penalty`].
+    Penalty(Arc<PenaltyRow>),
+    /// See [`Key::Appeal`].
+    Appeal(Arc<AppealRow>),
+    /// See [`Key::RiskSettings`].
+    RiskSettings(Arc<Kept<RiskSettings>>),
+    /// See [`Key::PenaltyLadder`].
+    PenaltyLadder(Arc<Kept<Ladder>>),
+    /// See [`Key::Cleared`].
+    Cleared(Millis),
+    /// See [`Key::Breaker`].
+    Breaker(BreakerRow),
+    /// See [`Key::Passed`].
+    Passed(PassedRow),
+    /// See [`Key::PassedEnds`].
+    PassedEnds(PassedEnds),
 }
 
 /// A merchant.
@@ -129,8 +212,9 @@ pub struct Merchant {
     pub quotas: Quotas,
     /// Made at.
     pub created_at: Millis,
-    /// Nothing of it may be used.
-    pub suspended: bool,
+    /// What its penalties come to, in its own copy; nothing where it never had one. Stored as one zero byte then, which
+    /// is what stood here before there were penalties.
+    pub standing: Option<Box<Standing>>,
 }
 
 /// An API key.
@@ -559,7 +643,25 @@ impl Key {
             | Self::Rehearsal(m, _)
             | Self::Readiness(m, _)
             | Self::LoadTest(m, _)
-            | Self::RuleSet(m, _) => m.shard(),
+            | Self::RuleSet(m, _)
+            | Self::Label(m, _)
+            | Self::LabelId(m, _)
+            | Self::Case(m, _)
+            | Self::OpenCase(m, _)
+            | Self::Snooze(m, _)
+            | Self::List(m, _)
+            | Self::ListItem(m, _, _)
+            | Self::Model(m, _)
+            | Self::Audit(m, _)
+            | Self::AuditEnds(m)
+            | Self::Penalty(m, _)
+            | Self::Appeal(m, _)
+            | Self::RiskSettings(m)
+            | Self::PenaltyLadder(m)
+            | Self::Cleared(m, _)
+            | Self::Breaker(m)
+            | Self::Passed(m, _)
+            | Self::PassedEnds(m) => m.shard(),
         }
     }
 }
@@ -624,6 +726,42 @@ readers! {
     load_test(number: u64) -> LoadTest as Arc<LoadTestRow>;
     /// A rule set.
     ruleset(number: u64) -> RuleSet as Arc<RuleSetRow>;
+    /// A decision's labels.
+    label(decision: u64) -> Label as Arc<LabelRow>;
+    /// The decision of a label.
+    label_id(number: u64) -> LabelId as u64;
+    /// A case.
+    case(number: u64) -> Case as Arc<CaseRow>;
+    /// A subject's open case.
+    open_case(subject: Subject) -> OpenCase as u64;
+    /// A snooze.
+    snooze(number: u64) -> Snooze as Arc<SnoozeRow>;
+    /// A list of risk.
+    list(number: u64) -> List as Arc<ListRow>;
+    /// An item of it.
+    list_item(list: u64, item: [u8; 16]) -> ListItem as Arc<ItemRow>;
+    /// A model.
+    model(number: u64) -> Model as Arc<RuleSetRow>;
+    /// A deed.
+    audit(sequence: Sequence) -> Audit as Arc<AuditRow>;
+    /// The first and the last deed.
+    audit_ends() -> AuditEnds as AuditEnds;
+    /// A penalty.
+    penalty(number: u64) -> Penalty as Arc<PenaltyRow>;
+    /// An appeal, or the last one about something.
+    appeal(number: u64) -> Appeal as Arc<AppealRow>;
+    /// How risk is handled.
+    risk_settings() -> RiskSettings as Arc<Kept<RiskSettings>>;
+    /// The ladder of penalties.
+    penalty_ladder() -> PenaltyLadder as Arc<Kept<Ladder>>;
+    /// Until when a subject is let through.
+    cleared(subject: Subject) -> Cleared as Millis;
+    /// The merchant's breaker.
+    breaker() -> Breaker as BreakerRow;
+    /// A request that is let through for a proof.
+    passed(request: RequestKey) -> Passed as PassedRow;
+    /// The first and the last of them.
+    passed_ends() -> PassedEnds as PassedEnds;
     /// The results of a chunk.
     results(operation: u64, chunk: u64) -> Results as Arc<Vec<RowResult>>;
 }
@@ -651,6 +789,13 @@ pub fn stamp(now: Millis) -> u32 {
 /// Request rows with an older stamp are forgotten at `now`.
 pub fn oldest_stamp(now: Millis) -> u32 {
     stamp(now - REQUEST_KEPT_MS)
+}
+
+impl Merchant {
+    /// The sanction that bars a deed at a time.
+    pub fn barred(&self, deed: Deed, now: Millis) -> Option<Sanctioned> {
+        self.standing.as_deref()?.barred(deed, now)
+    }
 }
 
 impl Stock {

@@ -71,6 +71,18 @@ pub enum Value {
     },
 }
 
+impl Value {
+    /// What the eligible lines must come to, minor units; 0 where they need not.
+    pub fn minimum_spend(&self) -> i64 {
+        match self {
+            Self::Cash { minimum_spend, .. }
+            | Self::SpendAndSave { minimum_spend, .. }
+            | Self::Discount { minimum_spend, .. } => *minimum_spend,
+            Self::GroupBuy { .. } | Self::Gift { .. } | Self::Experience { .. } | Self::MultiUse { .. } => 0,
+        }
+    }
+}
+
 /// Which lines a coupon may discount. Empty sets do not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliesTo {

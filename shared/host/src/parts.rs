@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coupon_api::backend::{Attempt, Backend};
+use coupon_api::dto::list::item_text;
 use coupon_api::secrets::Secrets;
 use coupon_api::watch::Directory;
 use event_log::{EventLog, Topic};
@@ -25,6 +26,9 @@ pub const RISK_FOLDER: &str = "risk.sled";
 
 /// Batches of folded records that may wait for the counts.
 const FEED_CAPACITY: usize = 4;
+
+/// A start waits for so long at most until what rules look at is counted anew.
+const RULES_WITHIN: Duration = Duration::from_mins(10);
 
 /// Everything behind the HTTP of a process.
 #[derive(Clone)]
@@ -85,19 +89,23 @@ pub fn start(
     let clock = http_api::time::system_clock_ms;
     let part = if duties.judges { Part::Publisher(config.risk.clone()) } else { Part::Follower };
     let scorer = opened.start(log.clone(), followed, risk.clone(), &part, clock)?;
-    let (watched, judged) = (directory.clone(), risk.clone());
+    let (watched, judged, opener) = (directory.clone(), risk.clone(), secrets.clone());
     let ledger = owner::start(owner::Start {
         folder: Some(folder),
         snapshots,
         watcher: Some(Box::new(move |key, row| {
             watched.changed(key, row);
             judged.changed(key, row);
+            let open = |owner, item, value: &_| item_text(&opener, owner, item, value);
+            judged.lists().write().changed(key, row, &open);
         })),
         feed: Some((feed, positions)),
         leads: duties.leads,
         progress,
         ..owner::Start::new(log.clone(), clock)
     })?;
+    // Whoever is served finds the rules that are live in use.
+    risk.settle(RULES_WITHIN);
     let backend = Arc::new(backend(ledger, secrets, risk, directory, log));
     Ok(Parts {
         log: log.clone(),

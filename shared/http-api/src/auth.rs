@@ -5,8 +5,10 @@ use std::sync::Arc;
 use coupon::id::{MerchantId, StoreId};
 use serde::{Deserialize, Serialize};
 
+use crate::problem::{Code, Problem};
 use crate::quota::Quotas;
 use crate::signature::Secret;
+use crate::time::format_ms;
 
 /// What a key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -71,12 +73,35 @@ pub struct Key {
     pub livemode: bool,
     /// The prepared secret.
     pub secret: Secret,
-    /// Whether the platform has suspended the merchant.
-    pub suspended: bool,
+    /// The sanction that switches the merchant's keys off.
+    pub suspended: Option<Suspension>,
     /// When it ends, after a rotation; milliseconds since 1970.
     pub expires_at_ms: Option<i64>,
     /// The merchant's quotas.
     pub quotas: Arc<Quotas>,
+}
+
+/// A sanction as callers are told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspension {
+    /// `pen_...`
+    pub penalty_id: String,
+    /// As the API spells it.
+    pub sanction: &'static str,
+    /// The first moment after it, milliseconds since 1970; until it is lifted where left out.
+    pub ends_at_ms: Option<i64>,
+}
+
+impl Suspension {
+    /// The refusal of what it bars.
+    pub fn problem(&self) -> Problem {
+        let ends_at = self.ends_at_ms.map(format_ms);
+        let until = ends_at.as_deref().map_or_else(|| "it is lifted".to_owned(), str::to_owned);
+        Problem::new(Code::MerchantSuspended, format!("The sanction {} bars this until {until}.", self.sanction))
+            .with("penalty_id", &self.penalty_id)
+            .with("sanction", self.sanction)
+            .with("ends_at", ends_at)
+    }
 }
 
 /// Where keys are found: a projection of the platform's shard.

@@ -44,7 +44,7 @@ pub(crate) fn key(key_id: &str) -> Arc<Key> {
         store_ids: None,
         livemode: false,
         secret: secret(),
-        suspended: false,
+        suspended: None,
         expires_at_ms: None,
         quotas: Arc::default(),
     })

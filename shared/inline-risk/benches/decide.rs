@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use coupon::decision::{Asked, Decision, Who};
 use coupon::event::Pseudonym;
 use coupon::id::{MerchantId, PLATFORM};
 use coupon::ruleset::{RuleSetRow, RuleState, RuleVersion};
 use coupon::state::{Key, Row};
 use hdrhistogram::Histogram;
-use inline_risk::{Happening, InlineConfig, InlineRisk, Occasion, Question};
+use inline_risk::{Decided, InlineConfig, InlineRisk, Occasion, Past, Question, What};
+use risk::lists::Request;
 use risk::{Counted, Subject, SubjectKind, Verdict};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -22,27 +24,42 @@ fn main() {
         for kind in [SubjectKind::Device, SubjectKind::Ip, SubjectKind::User] {
             let subject = Subject { kind, merchant: 7, pseudonym: pseudonym(n) };
             for counted in [Counted::Claims, Counted::Redemptions] {
-                risk.features().write().add(subject, counted, NOW_MS - (n % 60_000) as i64);
+                risk.counts().write().velocity.add(subject, counted, NOW_MS - (n % 60_000) as i64);
             }
         }
     }
     for n in (0..SUBJECTS).step_by(1_000) {
         risk.apply(blocked(n), NOW_MS);
     }
-    risk.counted_up_to(NOW_MS);
+    risk.counts().write().watermark_ms = NOW_MS;
     risk.heard(NOW_MS);
     measure(&risk, "risk decision in line");
     risk.changed(&Key::RuleSet(PLATFORM, 1), &Row::RuleSet(Arc::new(hundred_rules())));
     for n in 0..SUBJECTS {
-        let who = Some(pseudonym(n));
-        risk.observe(MerchantId(7), [who; 3], &occasion(n), NOW_MS - (n % 60_000) as i64);
+        risk.counts().write().add(&redemption(n));
     }
     measure(&risk, "with 100 live rules");
 }
 
 fn occasion(n: u64) -> Occasion {
     let (store, amount) = (Some(n % 500), Some(10_000));
-    Occasion { store, amount, zone: Some(chrono_tz::Asia::Shanghai), ..Occasion::of(Happening::Redemption) }
+    Occasion { store, amount, ..Occasion::of(Asked::Redemption) }
+}
+
+fn redemption(n: u64) -> Past {
+    let told = Some(pseudonym(n));
+    let decided = Decided {
+        sequence: n,
+        number: n,
+        asked: Asked::Redemption,
+        done: true,
+        who: Who { user: told, store: Some(n % 500), ..Who::default() },
+        amount: 10_000,
+        discount: 0,
+        decision: Decision { device: told, ip: told, ..Decision::default() },
+    };
+    let time_ms = NOW_MS - (n % 60_000) as i64;
+    Past { merchant: MerchantId(7), time_ms, what: What::Decided(Box::new(decided)) }
 }
 
 /// Of every kind: thresholds that few reach.
@@ -81,14 +98,19 @@ fn measure(risk: &InlineRisk, what: &str) {
             merchant: MerchantId(7),
             device: Some(pseudonym(who)),
             ip: Some(pseudonym(who)),
+            ip24: Some(pseudonym(who)),
             user: Some(pseudonym(who)),
+            place: None,
             missing: Vec::new(),
             forced: None,
             occasion: occasion(who),
+            zone: Some(chrono_tz::Asia::Shanghai),
+            number: who,
+            request: None,
             now_ms: NOW_MS,
         };
         let begun = thread_nanoseconds();
-        std::hint::black_box(risk.decide(&question));
+        std::hint::black_box(risk.decide(&question, &Request::default()));
         times.saturating_record(thread_nanoseconds() - begun);
     }
     let microseconds = |quantile: f64| times.value_at_quantile(quantile) as f64 / 1_000.0;

@@ -1,11 +1,15 @@
 //! Attempts per device and address: token buckets, bounded in number.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use coupon::event::Pseudonym;
+use coupon::id::MerchantId;
+use coupon::risk_settings::RiskSettings;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use parking_lot::RwLock;
 
 use crate::InlineConfig;
 
@@ -27,38 +31,95 @@ pub enum Limited {
     },
 }
 
-pub(crate) struct Limiter {
+/// Merchants with limits of their own; those beyond have the common ones.
+const MOST_OWN: usize = 1_000;
+
+/// Attempts per second that are regained, and attempts at once.
+type Rate = (u32, u32);
+
+/// The common limits, and those of merchants that set their own.
+pub(crate) struct Limits {
+    common: Limiter,
+    own: RwLock<BTreeMap<MerchantId, Limiter>>,
+    /// Devices and addresses that are followed at once, each: by the common limits, and once more by all the others.
+    most: usize,
+}
+
+struct Limiter {
+    rates: [Rate; 2],
     devices: DefaultKeyedRateLimiter<Pseudonym>,
     addresses: DefaultKeyedRateLimiter<Pseudonym>,
-    most: usize,
     attempts: AtomicU32,
     clock: DefaultClock,
 }
 
-impl Limiter {
+impl Limits {
     pub(crate) fn new(config: &InlineConfig) -> Self {
-        let quota = |per_second: u32, burst: u32| {
+        let rates = [(config.device_per_second, config.device_burst), (config.ip_per_second, config.ip_burst)];
+        Self { common: Limiter::new(rates), own: RwLock::default(), most: config.max_keys.max(1) }
+    }
+
+    /// Takes over a merchant's settings. Whoever was limited is not any more when its limits change.
+    pub(crate) fn set(&self, merchant: MerchantId, settings: &RiskSettings) {
+        let [device, ip] = self.common.rates;
+        let own =
+            |(per_second, burst): Rate, set: [Option<u32>; 2]| (set[0].unwrap_or(per_second), set[1].unwrap_or(burst));
+        let rates = [
+            own(device, [settings.device_per_second, settings.device_burst]),
+            own(ip, [settings.ip_per_second, settings.ip_burst]),
+        ];
+        let mut all = self.own.write();
+        if rates == self.common.rates {
+            all.remove(&merchant);
+            return;
+        }
+        let is_known = all.get(&merchant).is_some_and(|known| known.rates == rates);
+        if !is_known && all.len() >= MOST_OWN && !all.contains_key(&merchant) {
+            tracing::warn!(%merchant, "too many merchants have limits of their own, so the common ones hold");
+        } else if !is_known {
+            all.insert(merchant, Limiter::new(rates));
+        }
+    }
+
+    /// Takes one attempt of a device and an address at a merchant.
+    pub(crate) fn take(
+        &self,
+        merchant: MerchantId,
+        device: Option<Pseudonym>,
+        ip: Option<Pseudonym>,
+    ) -> Result<(), Limited> {
+        let own = self.own.read();
+        match own.get(&merchant.real()) {
+            Some(limiter) => limiter.take(device, ip, (self.most / own.len()).max(1)),
+            None => self.common.take(device, ip, self.most),
+        }
+    }
+}
+
+impl Limiter {
+    fn new(rates: [Rate; 2]) -> Self {
+        let quota = |(per_second, burst): Rate| {
             let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
             Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst))
         };
         Self {
-            devices: RateLimiter::keyed(quota(config.device_per_second, config.device_burst)),
-            addresses: RateLimiter::keyed(quota(config.ip_per_second, config.ip_burst)),
-            most: config.max_keys.max(1),
+            rates,
+            devices: RateLimiter::keyed(quota(rates[0])),
+            addresses: RateLimiter::keyed(quota(rates[1])),
             attempts: AtomicU32::new(0),
             clock: DefaultClock::default(),
         }
     }
 
-    pub(crate) fn take(&self, device: Option<Pseudonym>, ip: Option<Pseudonym>) -> Result<(), Limited> {
+    fn take(&self, device: Option<Pseudonym>, ip: Option<Pseudonym>, most: usize) -> Result<(), Limited> {
         if self.attempts.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             self.devices.retain_recent();
             self.addresses.retain_recent();
         }
-        if let Some(retry_after_ms) = device.and_then(|key| self.check(&self.devices, key)) {
+        if let Some(retry_after_ms) = device.and_then(|key| self.check(&self.devices, key, most)) {
             return Err(Limited::Device { retry_after_ms });
         }
-        match ip.and_then(|key| self.check(&self.addresses, key)) {
+        match ip.and_then(|key| self.check(&self.addresses, key, most)) {
             Some(retry_after_ms) => Err(Limited::Ip { retry_after_ms }),
             None => Ok(()),
         }
@@ -66,8 +127,8 @@ impl Limiter {
 
     /// How long to wait. Past the bound newcomers share one of 256 buckets: memory stays bounded, and a flood of made-up
     /// ids limits itself.
-    fn check(&self, limiter: &DefaultKeyedRateLimiter<Pseudonym>, key: Pseudonym) -> Option<u64> {
-        let key = if limiter.len() < self.most {
+    fn check(&self, limiter: &DefaultKeyedRateLimiter<Pseudonym>, key: Pseudonym, most: usize) -> Option<u64> {
+        let key = if limiter.len() < most {
             key
         } else {
             let mut shared = [0; 16];
@@ -84,27 +145,61 @@ impl Limiter {
 mod tests {
     use super::*;
 
+    const SHOP: MerchantId = MerchantId(7);
+    const OTHER: MerchantId = MerchantId(8);
+
     #[test]
     fn a_burst_is_let_through_and_then_no_more() {
         let config = InlineConfig { device_per_second: 1, device_burst: 3, ip_burst: 5, ..InlineConfig::default() };
-        let limiter = Limiter::new(&config);
+        let limits = Limits::new(&config);
         let (device, ip) = ([1; 16], [2; 16]);
         for _ in 0..3 {
-            assert_eq!(limiter.take(Some(device), Some(ip)), Ok(()));
+            assert_eq!(limits.take(SHOP, Some(device), Some(ip)), Ok(()));
         }
-        assert!(matches!(limiter.take(Some(device), Some(ip)), Err(Limited::Device { retry_after_ms: 1.. })));
-        assert_eq!(limiter.take(Some([3; 16]), None), Ok(()), "another device is not limited");
-        assert_eq!(limiter.take(None, None), Ok(()), "what is not told is not limited");
+        assert!(matches!(limits.take(SHOP, Some(device), Some(ip)), Err(Limited::Device { retry_after_ms: 1.. })));
+        assert_eq!(limits.take(SHOP, Some([3; 16]), None), Ok(()), "another device is not limited");
+        assert_eq!(limits.take(SHOP, None, None), Ok(()), "what is not told is not limited");
     }
 
     #[test]
     fn keys_are_bounded() {
-        let limiter = Limiter::new(&InlineConfig { max_keys: 100, ..InlineConfig::default() });
+        let limits = Limits::new(&InlineConfig { max_keys: 100, ..InlineConfig::default() });
+        for merchant in [SHOP, OTHER] {
+            limits.set(merchant, &RiskSettings { device_burst: Some(9), ..RiskSettings::default() });
+        }
         for n in 0..10_000_u32 {
             let mut key = [9; 16];
             key[..4].copy_from_slice(&n.to_le_bytes());
-            let _ = limiter.take(Some(key), None);
+            for merchant in [SHOP, MerchantId(9)] {
+                let _ = limits.take(merchant, Some(key), None);
+            }
         }
-        assert!(limiter.devices.len() <= 100 + 256);
+        assert!(limits.common.devices.len() <= 100 + 256);
+        assert!(limits.own.read()[&SHOP].devices.len() <= 50 + 256, "they share what there is");
+    }
+
+    #[test]
+    fn a_merchant_may_have_limits_of_its_own() {
+        let limits = Limits::new(&InlineConfig { device_burst: 100, ..InlineConfig::default() });
+        let settings = RiskSettings { device_per_second: Some(1), device_burst: Some(2), ..RiskSettings::default() };
+        limits.set(SHOP, &settings);
+        let attempts = |merchant: MerchantId, device: u8| {
+            (0..50).filter(|_| limits.take(merchant, Some([device; 16]), None).is_ok()).count()
+        };
+        assert_eq!((attempts(SHOP, 1), attempts(OTHER, 2)), (2, 50));
+        assert_eq!(attempts(SHOP.rehearsals(), 3), 2, "as where they are rehearsed for");
+        limits.set(SHOP, &RiskSettings { review_holds: true, ..settings });
+        assert_eq!(attempts(SHOP, 1), 0, "as long as its limits stay, nothing begins anew");
+        limits.set(SHOP, &RiskSettings::default());
+        assert_eq!(attempts(SHOP, 1), 50);
+    }
+
+    #[test]
+    fn merchants_with_limits_of_their_own_are_bounded() {
+        let limits = Limits::new(&InlineConfig::default());
+        for merchant in 1..=1_500 {
+            limits.set(MerchantId(merchant), &RiskSettings { ip_burst: Some(3), ..RiskSettings::default() });
+        }
+        assert_eq!(limits.own.read().len(), MOST_OWN);
     }
 }

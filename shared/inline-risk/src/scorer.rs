@@ -4,20 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coupon::event::{Actor, Decision, Event, OrderSummary, Pseudonym};
-use coupon::fold::Outcome;
+use coupon::decision::{Asked, Decision};
 use coupon::id::MerchantId;
-use coupon::record::Entry;
 use crossbeam_channel::{Receiver, Sender, select};
 use event_log::envelope::{self, Header, Realm};
 use event_log::{EventLog, Topic};
 use projection::feed::{Feed, Folded};
-use risk::feature::Happening;
-use risk::{Counted, Rule, Subject, SubjectKind, VelocityRules, Verdict};
-use rustc_hash::FxHashSet;
+use risk::{Rule, Subject, VelocityRules, Verdict};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::InlineRisk;
-use crate::rule_book::Occasion;
+use crate::history::History;
+use crate::past::{self, Past, What};
+use crate::refit::Fitted;
 use crate::signals::{SCORER, SIGNAL, Signal, beat_of};
 use crate::store::{Counts, Positions, Row, Store, StoreError};
 use crate::writer::{self, Changes, Then};
@@ -55,6 +54,7 @@ pub struct Opened {
     store: Store,
     counts: Counts,
     positions: Positions,
+    history: Arc<History>,
 }
 
 /// A running scorer.
@@ -62,6 +62,8 @@ pub struct Opened {
 pub struct ScorerHandle {
     /// Counts and verdicts.
     pub inline: Arc<InlineRisk>,
+    /// What happened.
+    pub history: Arc<History>,
     stop: Sender<()>,
     stopped: Receiver<()>,
 }
@@ -70,14 +72,22 @@ impl Scorer {
     /// Opens the projection in a folder; damage is wiped. Where nothing is there, it begins with what another instance
     /// has counted, if that is given and sound.
     pub fn open(folder: &Path, partitions: u32, counts: Option<&Path>) -> Result<Opened, StartError> {
+        let kept = folder.with_extension("history");
         let (mut store, mut found) = Store::open(folder, partitions as usize)?;
+        let history = if let Some(history) = History::open(&kept, store.positions().history)? {
+            history
+        } else {
+            tracing::warn!("history of risk is damaged, counting anew from the log");
+            (store, found) = store.wipe(partitions as usize)?;
+            History::anew(&kept)?
+        };
         if let (true, Some(file)) = (found.is_empty(), counts) {
             match store.import(file, partitions as usize) {
                 Ok(imported) => found = imported,
                 Err(error) => tracing::warn!(%error, "counts of a snapshot are refused, counting anew from the log"),
             }
         }
-        Ok(Opened { positions: store.positions().clone(), store, counts: found })
+        Ok(Opened { positions: store.positions().clone(), store, counts: found, history: Arc::new(history) })
     }
 }
 
@@ -107,6 +117,8 @@ impl Opened {
         }));
         let (stop, stops) = crossbeam_channel::bounded(1);
         let (done, stopped) = crossbeam_channel::bounded(1);
+        let (wish, wishes) = crossbeam_channel::bounded(1);
+        let history = self.history.clone();
         let mut worker = Worker {
             writer: writer::start(self.store)?,
             rules,
@@ -117,17 +129,22 @@ impl Opened {
             verdicts: vec![0; log.partitions(Topic::Verdicts) as usize],
             log,
             inline: inline.clone(),
+            history: self.history,
+            fitting: None,
+            labels: FxHashMap::default(),
+            relabelled: FxHashSet::default(),
+            broken: false,
             clock,
         };
-        inline.features().write().restore(self.counts.subjects);
-        inline.table().write().restore(self.counts.cells);
-        inline.counted_up_to(worker.positions.watermark_ms);
+        worker.restore(self.counts);
         worker.read_topics();
+        *inline.refits.lock() = Some(wish);
+        inline.fit();
         std::thread::Builder::new().name("risk-scorer".into()).spawn(move || {
-            worker.run(&feed, &moves, &stops);
+            worker.run(&feed, &Asks { moves, stops, wishes });
             let _ = done.send(());
         })?;
-        Ok(ScorerHandle { inline, stop, stopped })
+        Ok(ScorerHandle { inline, history, stop, stopped })
     }
 }
 
@@ -139,37 +156,108 @@ impl ScorerHandle {
     }
 }
 
+/// What the thread listens to beside the ledger.
+struct Asks {
+    /// Something stands in the log that it has not read.
+    moves: Receiver<()>,
+    /// It shall end.
+    stops: Receiver<()>,
+    /// Rules look at something that is not counted.
+    wishes: Receiver<()>,
+}
+
 struct Worker {
     log: Arc<dyn EventLog>,
     inline: Arc<InlineRisk>,
+    history: Arc<History>,
+    /// Counts that are being made from the history.
+    fitting: Option<Receiver<Fitted>>,
     rules: Vec<Rule>,
     block_seconds: i64,
     publishes: bool,
     writer: Sender<Changes>,
     positions: Positions,
     dirty: FxHashSet<Subject>,
+    /// Decisions that somebody labelled, and whether as fraud.
+    labels: FxHashMap<(u32, u64), bool>,
+    /// Of these, what changed since it was written last.
+    relabelled: FxHashSet<(u32, u64)>,
+    /// The history could not be written: nothing is made durable any more.
+    broken: bool,
     /// The next offset of each partition of the verdicts.
     verdicts: Vec<u64>,
     clock: fn() -> i64,
 }
 
 impl Worker {
-    fn run(&mut self, feed: &Receiver<Feed>, moves: &Receiver<()>, stops: &Receiver<()>) {
+    fn restore(&mut self, found: Counts) {
+        let mut counts = self.inline.counts().write();
+        counts.velocity.restore(found.subjects);
+        counts.table.restore(found.cells);
+        self.inline.graph().write().restore(found.nodes);
+        self.labels = found.labels;
+        counts.plan = risk::feature::Plan::of(&self.positions.features);
+        counts.ledger.clone_from(&self.positions.ledger);
+        counts.signals.clone_from(&self.positions.signals);
+        counts.watermark_ms = self.positions.watermark_ms;
+    }
+
+    fn run(&mut self, feed: &Receiver<Feed>, asks: &Asks) {
         let tick = crossbeam_channel::tick(Duration::from_secs(1));
+        let never = crossbeam_channel::never();
         loop {
+            let fitting = self.fitting.clone();
             select! {
                 recv(feed) -> message => match message {
                     Ok(message) => self.feed(message),
                     Err(_) => return self.drain_and_flush(feed),
                 },
-                recv(moves) -> _ => self.read_topics(),
-                recv(tick) -> _ => {}
-                recv(stops) -> _ => return self.drain_and_flush(feed),
+                recv(asks.moves) -> _ => self.read_topics(),
+                recv(asks.wishes) -> _ => self.begin_fitting(),
+                recv(fitting.as_ref().unwrap_or(&never)) -> fitted => self.end_fitting(fitted.ok()),
+                recv(tick) -> _ => self.forget(),
+                recv(asks.stops) -> _ => return self.drain_and_flush(feed),
             }
             // What is still in the channel is at most a moment old; an own scorer is heard of as long as it runs.
             if self.publishes {
                 self.inline.heard((self.clock)());
             }
+        }
+    }
+
+    fn begin_fitting(&mut self) {
+        if self.fitting.is_some() {
+            return;
+        }
+        let plan = self.inline.lacking();
+        if plan.features().is_empty() {
+            return self.inline.fit();
+        }
+        let (done, fitted) = crossbeam_channel::bounded(1);
+        let (history, most) = (self.history.clone(), self.inline.most_counts());
+        let work = move || match Fitted::of(plan, most, &history) {
+            // Who asked may have ended.
+            Ok(fitted) => drop(done.send(fitted)),
+            Err(error) => tracing::error!(%error, "history cannot be counted for new rules"),
+        };
+        match projection::background::spawn("risk-fitting", work) {
+            Ok(_) => self.fitting = Some(fitted),
+            Err(error) => tracing::error!(%error, "no thread to count for new rules"),
+        }
+    }
+
+    fn end_fitting(&mut self, fitted: Option<Fitted>) {
+        self.fitting = None;
+        let Some(fitted) = fitted else { return };
+        if let Err(error) = self.inline.take_over(fitted, &self.history) {
+            tracing::error!(%error, "history cannot be counted for new rules");
+        }
+    }
+
+    fn forget(&self) {
+        let before = (self.clock)() - i64::from(self.inline.history_days) * 86_400_000;
+        if let Err(error) = self.history.forget_before(before) {
+            tracing::warn!(%error, "old history of risk cannot be deleted");
         }
     }
 
@@ -197,54 +285,68 @@ impl Worker {
             return;
         }
         self.positions.ledger[shard] = folded.at.sequence;
-        self.positions.watermark_ms = self.positions.watermark_ms.max(folded.at.time);
-        let mut counted = Vec::new();
-        let mut observed = Vec::new();
-        if let (Outcome::Applied(_), Some(Entry::Guarded(record))) = (folded.outcome, folded.entry.as_deref()) {
-            for event in &record.events {
-                match event {
-                    Event::CouponClaimed(claim) => {
-                        let subjects = subjects(record.merchant, &claim.decision, Some(claim.user));
-                        counted.extend(subjects.map(|subject| (subject, Counted::Claims)));
-                        let occasion = Occasion { stock: Some(claim.stock), ..Occasion::of(Happening::Claim) };
-                        observed.push((&claim.decision, Some(claim.user), occasion));
-                    }
-                    Event::CouponsLocked(lock) => {
-                        let occasion = placed(Happening::Lock, &lock.actor, &lock.order);
-                        observed.push((&lock.decision, lock.actor.user, occasion));
-                    }
-                    Event::CouponsRedeemed(redemption) => {
-                        let subjects = subjects(record.merchant, &redemption.decision, redemption.actor.user);
-                        counted.extend(subjects.map(|subject| (subject, Counted::Redemptions)));
-                        let occasion = placed(Happening::Redemption, &redemption.actor, &redemption.order);
-                        observed.push((&redemption.decision, redemption.actor.user, occasion));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        if let Some(merchant) = folded.entry.as_deref().and_then(merchant_of) {
-            for (decision, user, occasion) in observed {
-                let told = [decision.device, decision.ip, user];
-                self.inline.observe(merchant, told, &occasion, folded.at.time);
-            }
-        }
-        self.count(&counted, folded.at.time, Some(folded.at.time));
+        let watermark_ms = self.positions.watermark_ms.max(folded.at.time);
+        self.positions.watermark_ms = watermark_ms;
+        let mut past = past::of_record(folded);
+        past.extend(self.labelled(folded));
+        self.count(&past, folded.at.time, |counts| {
+            counts.ledger[shard] = folded.at.sequence;
+            counts.watermark_ms = watermark_ms;
+        });
     }
 
-    /// Counts in one go, the watermark with it: a decision sees all of a record or nothing.
-    fn count(&mut self, counted: &[(Subject, Counted)], time_ms: i64, watermark_ms: Option<i64>) {
+    /// What labels change: whoever said the same before changes nothing, and what is not in the history any more is in no
+    /// window either.
+    fn labelled(&mut self, folded: &Folded) -> Vec<Past<&'static Decision>> {
+        let labels = past::labels_of(folded);
+        let Some(merchant) = folded.entry.as_deref().and_then(past::merchant_of).filter(|_| !labels.is_empty()) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (decision, fraud) in labels {
+            let before = self.labels.insert((merchant.0, decision), fraud).unwrap_or(false);
+            if before != fraud {
+                self.relabelled.insert((merchant.0, decision));
+                found.extend(self.label(merchant, decision, folded, i64::from(fraud) - i64::from(before)));
+            }
+        }
+        found
+    }
+
+    fn label(&self, merchant: MerchantId, number: u64, folded: &Folded, fraud: i64) -> Option<Past<&'static Decision>> {
+        let found = self.history.find(merchant, number).unwrap_or_else(|error| {
+            tracing::error!(%error, "history of risk cannot be read for a label");
+            None
+        });
+        let (event_at_ms, decided) = found.filter(|(_, decided)| decided.done && decided.asked != Asked::Lock)?;
+        let Decision { device, ip, .. } = decided.decision;
+        let (sequence, who) = (folded.at.sequence, decided.who);
+        let labelled = past::Labelled { sequence, event_at_ms, fraud, device, ip, who };
+        Some(Past { merchant, time_ms: folded.at.time, what: What::Labelled(Box::new(labelled)) })
+    }
+
+    /// Counts in one go, the positions with it: a decision sees all of a record or nothing.
+    fn count(&mut self, past: &[Past<&Decision>], time_ms: i64, reached: impl FnOnce(&mut crate::Counts)) {
         let mut hits = Vec::new();
-        let mut features = self.inline.features().write();
-        for (subject, counted) in counted {
-            self.dirty.insert(*subject);
-            let counts = features.add(*subject, *counted, time_ms);
-            hits.extend(self.rules.iter().filter_map(|rule| Some((*subject, rule.hit(subject, counts, time_ms)?))));
+        let mut counts = self.inline.counts().write();
+        for past in past {
+            counts.count(past, |subject, of_subject| {
+                self.dirty.insert(subject);
+                let rules = self.rules.iter();
+                hits.extend(rules.filter_map(|rule| Some((subject, rule.hit(&subject, of_subject, time_ms)?))));
+            });
         }
-        if let Some(watermark_ms) = watermark_ms {
-            self.inline.counted_up_to(watermark_ms);
+        reached(&mut counts);
+        drop(counts);
+        let mut graph = self.inline.graph().write();
+        for (at_ms, sighting) in past.iter().filter_map(Past::sighting) {
+            graph.observe(at_ms, &sighting);
         }
-        drop(features);
+        drop(graph);
+        if let Err(error) = self.history.append(past) {
+            tracing::error!(%error, "history of risk cannot be written");
+            self.broken = true;
+        }
         for (subject, hit) in hits {
             let verdict = hit.verdict(subject, time_ms, self.block_seconds);
             let standing = self.inline.verdict(&subject, &verdict.rule);
@@ -294,7 +396,7 @@ impl Worker {
         partition: usize,
         mut next: u64,
         record_type: u16,
-        each: fn(&mut Self, T),
+        each: fn(&mut Self, T, usize, u64),
     ) -> u64 {
         loop {
             let records = match self.log.read(topic, partition as u32, next, AT_ONCE) {
@@ -316,67 +418,54 @@ impl Worker {
                 }
                 let decoded = bincode::serde::decode_from_slice(opened.payload, bincode::config::standard());
                 if let Ok((value, _)) = decoded {
-                    each(self, value);
+                    each(self, value, partition, stored.offset);
                 }
             }
         }
     }
 
-    fn verdict(&mut self, verdict: Verdict) {
+    fn verdict(&mut self, verdict: Verdict, _partition: usize, _offset: u64) {
         self.inline.apply(verdict, (self.clock)());
     }
 
-    fn signal(&mut self, signal: Signal) {
-        let told = [(SubjectKind::Device, signal.device), (SubjectKind::Ip, signal.ip)];
-        let subject = |(kind, pseudonym): (SubjectKind, Option<Pseudonym>)| {
-            Some((Subject { kind, merchant: signal.merchant, pseudonym: pseudonym? }, Counted::Refused))
-        };
-        let counted: Vec<_> = told.into_iter().filter_map(subject).collect();
-        let refused = Occasion::of(Happening::Refused);
-        let told = [signal.device, signal.ip, signal.user];
-        self.inline.observe(MerchantId(signal.merchant), told, &refused, signal.time_ms);
-        self.count(&counted, signal.time_ms, None);
+    fn signal(&mut self, signal: Signal, partition: usize, offset: u64) {
+        self.positions.signals[partition] = offset + 1;
+        let (merchant, time_ms) = (MerchantId(signal.merchant), signal.time_ms);
+        let past = Past { merchant, time_ms, what: What::Refused { offset, signal } };
+        self.count(&[past], time_ms, |counts| counts.signals[partition] = offset + 1);
     }
 
     /// Hands what changed to the thread that writes it. Decisions are made meanwhile: only this thread changes counts, so
     /// that reading them here keeps nobody from reading.
     fn write(&mut self, then: Then) {
-        let evicted = self.inline.features().write().take_evicted();
-        self.dirty.extend(evicted);
-        let features = self.inline.features().read();
-        let of_subject = |subject: Subject| Row::Subject(subject, features.get(&subject).cloned());
+        match self.history.write() {
+            Ok(end) if !self.broken => self.positions.history = end,
+            Ok(_) => return,
+            Err(error) => {
+                tracing::error!(%error, "history of risk cannot be written");
+                self.broken = true;
+                return;
+            }
+        }
+        let mut counts = self.inline.counts().write();
+        self.dirty.extend(counts.velocity.take_evicted());
+        let changed = counts.table.take_changed();
+        self.positions.features = counts.plan.features().to_vec();
+        drop(counts);
+        let counts = self.inline.counts().read();
+        let of_subject = |subject: Subject| Row::Subject(subject, counts.velocity.get(&subject).cloned());
         let mut rows: Vec<Row> = self.dirty.drain().map(of_subject).collect();
-        drop(features);
-        let changed = self.inline.table().write().take_changed();
-        let table = self.inline.table().read();
-        rows.extend(changed.into_iter().map(|key| Row::Cell(key, table.row(&key))));
-        drop(table);
+        rows.extend(changed.into_iter().map(|key| Row::Cell(key, counts.table.row(&key))));
+        drop(counts);
+        let labels = &self.labels;
+        rows.extend(self.relabelled.drain().map(|key| Row::Label(key, labels.get(&key).copied())));
+        let seen = self.inline.graph().write().take_changed();
+        let graph = self.inline.graph().read();
+        rows.extend(seen.into_iter().map(|key| Row::Node(key, graph.row(&key))));
+        drop(graph);
         let changes = Changes { rows, positions: self.positions.clone(), then };
         if self.writer.send(changes).is_err() {
             tracing::error!("the thread that writes the risk projection is gone");
         }
     }
-}
-
-fn merchant_of(entry: &Entry) -> Option<MerchantId> {
-    match entry {
-        Entry::Guarded(record) => Some(record.merchant),
-        Entry::Fences(_) | Entry::Cancel(_) => None,
-    }
-}
-
-fn placed(event: Happening, actor: &Actor, order: &OrderSummary) -> Occasion {
-    Occasion {
-        store: actor.store,
-        cashier: actor.cashier.as_deref().map(Occasion::cashier),
-        amount: Some(order.amount),
-        ..Occasion::of(event)
-    }
-}
-
-/// Who is behind a decision, as far as was told.
-fn subjects(merchant: MerchantId, decision: &Decision, user: Option<Pseudonym>) -> impl Iterator<Item = Subject> {
-    let told = [(SubjectKind::Device, decision.device), (SubjectKind::Ip, decision.ip), (SubjectKind::User, user)];
-    told.into_iter()
-        .filter_map(move |(kind, pseudonym)| Some(Subject { kind, merchant: merchant.0, pseudonym: pseudonym? }))
 }

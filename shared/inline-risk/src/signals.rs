@@ -4,6 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use coupon::event::Pseudonym;
+use coupon::id::{MerchantId, Shard};
 use event_log::envelope::{self, Header, Realm};
 use event_log::{Entry, EventLog, Stored, Topic};
 use prometheus::{IntCounterVec, register_int_counter_vec};
@@ -91,15 +92,15 @@ impl Signals {
 
     /// Sends without waiting: a signal that finds the log's queue full is dropped.
     pub fn send(&self, signal: Signal) {
-        let key = signal.device.or(signal.ip).unwrap_or_default();
-        let header =
-            Header { realm: Realm::Live, record_type: SIGNAL, semantics: 1, shard: key[0], original_time_ms: None };
+        // By the merchant's shard: what its decisions rest on has one order.
+        let Shard(shard) = MerchantId(signal.merchant).shard();
+        let header = Header { realm: Realm::Live, record_type: SIGNAL, semantics: 1, shard, original_time_ms: None };
         let mut bytes = Vec::with_capacity(96);
         envelope::seal(&mut bytes, &header, |out| {
             let written = bincode::serde::encode_into_std_write(signal, out, bincode::config::standard());
             debug_assert!(written.is_ok(), "writing to memory fails for no signal");
         });
-        let partition = u32::from(key[0]) % self.log.partitions(Topic::Signals);
+        let partition = u32::from(shard) % self.log.partitions(Topic::Signals);
         let entry = Entry { topic: Topic::Signals, partition, bytes: bytes.into() };
         let sent = self.log.append(vec![entry], Box::new(|_| {}));
         let kind = match signal.kind {

@@ -7,11 +7,14 @@ use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use linear_hashing::LinearHashMap;
-use risk::feature::{CellKey, CellRow};
+use risk::feature::{CellKey, CellRow, Feature};
+use risk::graph::{self, NodeKey};
 use risk::{Subject, SubjectCounts};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+use crate::history::Spot;
 
 const FORMAT: bincode::config::Configuration = bincode::config::standard();
 /// Where the positions lie.
@@ -36,11 +39,21 @@ pub(crate) struct Positions {
     pub(crate) signals: Vec<u64>,
     /// The time of the log up to which that is, milliseconds.
     pub(crate) watermark_ms: i64,
+    /// Up to where the history holds.
+    pub(crate) history: Spot,
+    /// What is counted for rules.
+    pub(crate) features: Vec<Feature>,
 }
 
 impl Positions {
     pub(crate) fn beginning(partitions: usize) -> Self {
-        Self { ledger: vec![0; 256], signals: vec![0; partitions], watermark_ms: 0 }
+        Self {
+            ledger: vec![0; 256],
+            signals: vec![0; partitions],
+            watermark_ms: 0,
+            history: Spot::default(),
+            features: Vec::new(),
+        }
     }
 
     fn fit(&self, partitions: usize) -> bool {
@@ -75,6 +88,10 @@ pub(crate) enum Row {
     Subject(Subject, Option<SubjectCounts>),
     /// Of what rules look at.
     Cell(CellKey, Option<CellRow>),
+    /// Whether a decision was labelled as fraud, by merchant and number.
+    Label((u32, u64), Option<bool>),
+    /// A user, a device or an address in the graph.
+    Node(NodeKey, Option<graph::Row>),
 }
 
 impl Row {
@@ -83,11 +100,13 @@ impl Row {
         xxh3_128(&match self {
             Self::Subject(subject, _) => encode(&(0_u8, subject)),
             Self::Cell(key, _) => encode(&(1_u8, key)),
+            Self::Label(key, _) => encode(&(3_u8, key)),
+            Self::Node(key, _) => encode(&(2_u8, key)),
         })
     }
 
     fn is_gone(&self) -> bool {
-        matches!(self, Self::Subject(_, None) | Self::Cell(_, None))
+        matches!(self, Self::Subject(_, None) | Self::Cell(_, None) | Self::Node(_, None) | Self::Label(_, None))
     }
 }
 
@@ -98,12 +117,16 @@ pub(crate) struct Counts {
     pub(crate) subjects: LinearHashMap<Subject, SubjectCounts>,
     /// Of what rules look at.
     pub(crate) cells: LinearHashMap<CellKey, CellRow>,
+    /// Labels of decisions.
+    pub(crate) labels: FxHashMap<(u32, u64), bool>,
+    /// Of the graph.
+    pub(crate) nodes: LinearHashMap<NodeKey, graph::Row>,
 }
 
 impl Counts {
     /// Whether nothing was counted.
     pub(crate) fn is_empty(&self) -> bool {
-        self.subjects.is_empty() && self.cells.is_empty()
+        self.subjects.is_empty() && self.cells.is_empty() && self.nodes.is_empty()
     }
 
     fn restore(&mut self, rows: Rows) {
@@ -113,6 +136,10 @@ impl Counts {
                 Row::Subject(subject, None) => drop(self.subjects.remove(&subject)),
                 Row::Cell(key, Some(cell)) => drop(self.cells.insert(key, cell)),
                 Row::Cell(key, None) => drop(self.cells.remove(&key)),
+                Row::Label(key, Some(fraud)) => drop(self.labels.insert(key, fraud)),
+                Row::Label(key, None) => drop(self.labels.remove(&key)),
+                Row::Node(key, Some(node)) => drop(self.nodes.insert(key, node)),
+                Row::Node(key, None) => drop(self.nodes.remove(&key)),
             }
         }
     }
@@ -143,12 +170,23 @@ impl Store {
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "risk projection is damaged, counting anew from the log"),
         }
+        Self::anew(folder, partitions)
+    }
+
+    fn anew(folder: &Path, partitions: usize) -> Result<(Self, Counts), StoreError> {
         if folder.exists() {
             std::fs::remove_dir_all(folder)?;
         }
         let database = open_sled(folder)?;
         let meta = Meta { positions: Positions::beginning(partitions), pages: (0, 0), bytes: 0, base_bytes: 0 };
         Ok((Self { database, folder: folder.to_owned(), meta }, Counts::default()))
+    }
+
+    /// Begins anew, with nothing counted.
+    pub(crate) fn wipe(self, partitions: usize) -> Result<(Self, Counts), StoreError> {
+        let folder = self.folder.clone();
+        drop(self);
+        Self::anew(&folder, partitions)
     }
 
     /// sled may meet damage with a panic, so it is read on a thread of its own.
@@ -326,6 +364,8 @@ impl Store {
             if !positions.fit(partitions) || pages != self.meta.pages.1 {
                 return Err(StoreError("it is of another layout of the log, or pages are missing".to_owned()));
             }
+            // The history of the other instance stays there.
+            let positions = Positions { history: Spot::default(), ..positions };
             self.meta = Meta { positions, base_bytes: self.meta.bytes, ..self.meta.clone() };
             self.commit(sled::Batch::default())
         };

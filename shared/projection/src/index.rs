@@ -41,6 +41,26 @@ pub enum List {
     LoadTests,
     /// The platform's rule sets.
     RuleSets,
+    /// A merchant's labels, by their own numbers.
+    Labels,
+    /// Its cases.
+    Cases,
+    /// Those that are not closed.
+    OpenCases,
+    /// Its snoozes.
+    Snoozes,
+    /// Its lists of risk.
+    RiskLists,
+    /// The platform's models.
+    Models,
+    /// Deeds at it, by their records.
+    Audit,
+    /// A merchant's penalties.
+    Penalties,
+    /// Its appeals.
+    Appeals,
+    /// The platform's: merchants with penalties or appeals.
+    Penalised,
 }
 
 /// All lists; each holds numbers in the order in which they came.
@@ -89,6 +109,26 @@ impl Index {
                     }
                 }
             }
+            (Key::Label(merchant, _), Row::Label(row)) => {
+                let known = match before {
+                    Some(Row::Label(old)) => old.labels.last().map(|label| label.number),
+                    _ => None,
+                };
+                for label in row.labels.iter().filter(|label| Some(label.number) > known) {
+                    self.push(*merchant, List::Labels, label.number);
+                }
+            }
+            (Key::Case(merchant, number), Row::Case(row)) => {
+                let is_open = !row.stage.is_closed();
+                if let Some(Row::Case(old)) = before {
+                    self.keep(*merchant, List::OpenCases, *number, (!old.stage.is_closed(), is_open));
+                } else {
+                    self.push(*merchant, List::Cases, *number);
+                    if is_open {
+                        self.push(*merchant, List::OpenCases, *number);
+                    }
+                }
+            }
             (_, row) if before.is_none() => self.created(key, row),
             _ => {}
         }
@@ -112,8 +152,25 @@ impl Index {
             (Key::Rehearsal(merchant, number), _) => self.push(merchant, List::Rehearsals, number),
             (Key::LoadTest(merchant, number), _) => self.push(merchant, List::LoadTests, number),
             (Key::RuleSet(owner, number), _) => self.push(owner, List::RuleSets, number),
+            (Key::List(merchant, number), _) => self.push(merchant, List::RiskLists, number),
+            (Key::Model(merchant, number), _) => self.push(merchant, List::Models, number),
+            (Key::Snooze(merchant, number), _) => self.push(merchant, List::Snoozes, number),
+            (Key::Audit(merchant, sequence), _) => self.push(merchant, List::Audit, sequence),
+            (Key::Penalty(merchant, number), _) => self.penalised(merchant, List::Penalties, number),
+            // What lies under the number of what it is about is no further one.
+            (Key::Appeal(merchant, number), Row::Appeal(row)) if row.number == number => {
+                self.penalised(merchant, List::Appeals, number);
+            }
             _ => {}
         }
+    }
+
+    /// Takes note of a row that is gone. Only rehearsals and old deeds are forgotten; what is left of them in the lists of all is passed
+    fn penalised(&mut self, merchant: MerchantId, list: List, number: u64) {
+        if [List::Penalties, List::Appeals].into_iter().all(|list| self.list(merchant, list).is_empty()) {
+            self.push(coupon::id::PLATFORM, List::Penalised, u64::from(merchant.0));
+        }
+        self.push(merchant, list, number);
     }
 
     /// Takes note of a row that is gone. Only rehearsals are forgotten; what is left of them in the lists of all is passed
@@ -131,6 +188,7 @@ impl Index {
                 }
             }
             (Key::Rehearsal(merchant, stock), _) => self.rehearsal_removed(merchant, stock),
+            (Key::Audit(merchant, sequence), _) => self.keep(merchant, List::Audit, sequence, (true, false)),
             _ => {}
         }
     }
@@ -149,6 +207,20 @@ impl Index {
         }
     }
 
+    /// A number comes onto a list in its place, or goes.
+    fn keep(&mut self, merchant: MerchantId, list: List, number: u64, (was_on_it, is_on_it): (bool, bool)) {
+        if was_on_it == is_on_it {
+            return;
+        }
+        let numbers = self.lists.get_or_default((merchant, list));
+        let place = numbers.partition_point(|other| *other < number);
+        if is_on_it {
+            numbers.insert(place, number);
+        } else if numbers.get(place) == Some(&number) {
+            numbers.remove(place);
+        }
+    }
+
     fn push(&mut self, merchant: MerchantId, list: List, number: u64) {
         self.lists.get_or_default((merchant, list)).push(number);
     }
@@ -162,5 +234,48 @@ impl Index {
         for keys in self.keys.values_mut() {
             keys.sort_unstable();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use coupon::audit::AuditRow;
+    use coupon::case::{CaseOutcome, CaseRow, Opening, Stage};
+
+    use super::*;
+
+    const MERCHANT: MerchantId = MerchantId(7);
+
+    fn case(stage: Stage) -> Row {
+        Row::Case(Arc::new(CaseRow { stage, ..CaseRow::opened(&Opening::default(), 1, 0) }))
+    }
+
+    #[test]
+    fn cases_that_are_not_closed_are_listed_in_their_places() {
+        let (mut index, open, closed) =
+            (Index::default(), case(Stage::Open), case(Stage::Closed(CaseOutcome::Unclear, 9)));
+        for number in [1, 2, 3] {
+            index.changed(&Key::Case(MERCHANT, number), None, &open);
+        }
+        index.changed(&Key::Case(MERCHANT, 2), Some(&open), &closed);
+        assert_eq!(index.list(MERCHANT, List::OpenCases), [1, 3]);
+        index.changed(&Key::Case(MERCHANT, 2), Some(&closed), &open);
+        assert_eq!(index.list(MERCHANT, List::OpenCases), [1, 2, 3]);
+        index.changed(&Key::Case(MERCHANT, 4), None, &closed);
+        assert_eq!((index.list(MERCHANT, List::OpenCases).len(), index.list(MERCHANT, List::Cases).len()), (3, 4));
+    }
+
+    #[test]
+    fn old_deeds_leave_the_list() {
+        let mut index = Index::default();
+        let (by, what, object) = ("an".to_owned(), "stock.create".to_owned(), String::new());
+        let row = Row::Audit(Arc::new(AuditRow { at: 0, by, what, object, next: 0 }));
+        for sequence in [1, 2, 3] {
+            index.changed(&Key::Audit(MERCHANT, sequence), None, &row);
+        }
+        index.removed(&Key::Audit(MERCHANT, 1), &row);
+        assert_eq!(index.list(MERCHANT, List::Audit), [2, 3]);
     }
 }

@@ -26,7 +26,8 @@ pub enum Due {
     Rehearsal(MerchantId, u64),
 }
 
-/// Called with merchants', keys', stores', imported codes', rehearsals' and rule sets' rows as they change.
+/// Called with merchants', keys', stores', imported codes', rehearsals', rule sets', snoozes' and risk settings' rows as
+/// they change.
 pub type Watcher = Box<dyn FnMut(&Key, &Row) + Send>;
 
 /// The log switched to rules that this release does not know.
@@ -88,7 +89,8 @@ impl Ledger {
         Rules { semantics: self.shard(shard).semantics, ..self.rules }
     }
 
-    /// Tells `watcher` of every merchant, key, store, imported code, rehearsal and rule set, now and as they change.
+    /// Tells `watcher` of every merchant, key, store, imported code, rehearsal, rule set, snooze and risk settings, now
+    /// and as they change.
     pub fn watch(&mut self, mut watcher: Watcher) {
         for (key, row) in self.shards.iter().flat_map(ShardState::rows) {
             if watched(key) {
@@ -264,6 +266,13 @@ fn watched(key: &Key) -> bool {
             | Key::CodeText(..)
             | Key::Rehearsal(..)
             | Key::RuleSet(..)
+            | Key::Snooze(..)
+            | Key::List(..)
+            | Key::ListItem(..)
+            | Key::Model(..)
+            | Key::RiskSettings(..)
+            | Key::Breaker(..)
+            | Key::Passed(..)
     )
 }
 

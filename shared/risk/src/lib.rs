@@ -4,6 +4,9 @@
 //! read, so that a rebuild gives the same ones.
 
 pub mod feature;
+pub mod graph;
+pub mod lists;
+pub mod model;
 pub mod rule;
 pub mod rules;
 pub mod velocity;
@@ -12,4 +15,4 @@ pub use rule::{Hit, Rule, VelocityRules, Verdict};
 pub use velocity::{Counted, Slot, Subject, SubjectCounts, SubjectKind, Velocity};
 
 /// The version of the rules' evaluation; written into every decision.
-pub const EVALUATOR: u16 = 1;
+pub const EVALUATOR: u16 = 2;

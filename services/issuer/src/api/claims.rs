@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use coupon::command::{ClaimCommand, Claimed, Command, CouponRef};
+use coupon::decision::Asked;
 use coupon::id::StockId;
-use coupon_api::backend::{Attempt, Shopper};
+use coupon_api::backend::{Asking, Attempt, Shopper};
 use coupon_api::dto::answer::ClaimView;
 use coupon_api::dto::context::{Context, is_phone_number, note};
 use http_api::auth::Role;
@@ -14,7 +15,7 @@ use http_api::call::Call;
 use http_api::idempotency::Answer;
 use http_api::problem::{Code, Problem};
 use http_api::quota::QuotaClass;
-use inline_risk::{Happening, Occasion};
+use inline_risk::Occasion;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -63,12 +64,14 @@ pub(super) async fn create(State(state): State<Issuer>, call: Call) -> Result<An
         None => state.backend.place(merchant, body.code.as_deref(), None),
     };
     call.limit_at(merchant, QuotaClass::Redeem)?;
-    let occasion = Occasion { stock: stock.map(|id| id.number), ..Occasion::of(Happening::Claim) };
-    let Shopper { user, decision, sealed } =
-        match state.backend.shopper(&call, merchant, Some(&body.user_id), &body.context, occasion) {
-            Ok(shopper) => shopper,
-            Err(limited) => return state.backend.first_or(&call, merchant, parsed.fingerprint, limited).await,
-        };
+    let channel = body.channel.as_deref().map(Occasion::channel);
+    let occasion = Occasion { stock: stock.map(|id| id.number), channel, ..Occasion::of(Asked::Claim) };
+    let (user_id, context) = (Some(body.user_id.as_str()), &body.context);
+    let asking = Asking { user_id, context, occasion, store_id: None, cashier_id: None };
+    let Shopper { user, decision, sealed } = match state.backend.shopper(&call, merchant, asking) {
+        Ok(shopper) => shopper,
+        Err(limited) => return state.backend.first_or(&call, merchant, parsed.fingerprint, limited).await,
+    };
     let what = match stock {
         Some(id) => Claimed::Stock(id.number),
         None => match state.backend.coupon_ref(merchant, body.code.as_deref(), None) {

@@ -198,7 +198,7 @@ async fn start(
 ) -> Result<Answer, Problem> {
     let key = call.require_idempotency_key()?;
     let request = (state.backend.secrets.request_key(merchant, key.as_str()), fingerprint);
-    let answer = bulk::begin(state, merchant, request, operation).await?;
+    let answer = bulk::begin(state, merchant, request, (call, operation)).await?;
     state.backend.answer(call, merchant, answer).await
 }
 

@@ -137,7 +137,7 @@ async fn write(state: &Issuer, call: &Call, fingerprint: [u8; 16], command: Comm
         state.backend.repeated(call, owner, fingerprint).await?;
     }
     let request = key.map(|key| (state.backend.secrets.request_key(owner, key.as_str()), fingerprint));
-    let answer = state.backend.submit(PLATFORM, request, What::Command(command)).await;
+    let answer = state.backend.submit(PLATFORM, request, What::Command(command.by(&call.caller.key_id))).await;
     state.backend.answer(call, PLATFORM, answer).await
 }
 

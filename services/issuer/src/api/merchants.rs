@@ -4,8 +4,9 @@ use axum::extract::State;
 use coupon::command::Command;
 use coupon::event::{MerchantProfile, Quotas};
 use coupon::id::{MerchantId, PLATFORM};
+use coupon::penalty::Deed;
 use coupon::state::{Merchant, Read};
-use coupon::terms::Zone;
+use coupon::terms::{Millis, Zone};
 use coupon_api::listing::{in_time, newest, page};
 use http_api::auth::Role;
 use http_api::body::Check;
@@ -15,6 +16,7 @@ use http_api::page::{List, NoFilter};
 use http_api::problem::{Code, Problem};
 use http_api::time::format_ms;
 use projection::index::List as Index;
+use projection::ledger::Ledger;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -80,7 +82,7 @@ pub(super) struct MerchantView {
     mode: &'static str,
     /// Live, and not a test.
     livemode: bool,
-    /// `active` or `suspended`.
+    /// `active`, or `suspended` while a penalty bars its coupons from use.
     status: &'static str,
     /// What it may call how often.
     quotas: QuotasView,
@@ -101,14 +103,19 @@ pub(super) struct QuotasView {
     import_per_minute: u32,
 }
 
-fn view(id: MerchantId, row: &Merchant) -> MerchantView {
+/// The platform's copy of a merchant says who it is, its own what bars it.
+fn is_suspended(ledger: &Ledger, id: MerchantId, now: Millis) -> bool {
+    ledger.of(id).merchant_row(id, id).is_some_and(|row| row.barred(Deed::Use, now).is_some())
+}
+
+fn view(id: MerchantId, row: &Merchant, suspended: bool) -> MerchantView {
     MerchantView {
         id: id.to_string(),
         name: row.profile.name.clone(),
         time_zone: row.profile.zone.0.name(),
         mode: if row.profile.livemode { "live" } else { "test" },
         livemode: row.profile.livemode,
-        status: if row.suspended { "suspended" } else { "active" },
+        status: if suspended { "suspended" } else { "active" },
         quotas: quotas_view(id, row.quotas),
         created_at: format_ms(row.created_at),
     }
@@ -134,7 +141,7 @@ pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List
     let (after, wanted) = (asked.after()?, asked.clone());
     let rows = state
         .backend
-        .look(PLATFORM, move |shard, ledger, _| {
+        .look(PLATFORM, move |shard, ledger, now| {
             newest(ledger.index.list(PLATFORM, Index::Merchants), after)
                 .filter_map(|(place, number)| {
                     let id = MerchantId(u32::try_from(number).ok()?);
@@ -142,7 +149,7 @@ pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List
                 })
                 .filter(|(_, _, row)| in_time(&wanted, row.created_at))
                 .take(wanted.limit + 1)
-                .map(|(place, id, row)| (place, view(id, row)))
+                .map(|(place, id, row)| (place, view(id, row, is_suspended(ledger, id, now))))
                 .collect()
         })
         .await?;
@@ -162,7 +169,8 @@ pub(super) fn merchant_id(call: &Call, path: &Segment) -> Result<MerchantId, Pro
 pub(super) async fn get(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     let id = merchant_id(&call, &path)?;
     let row = state.backend.directory.merchant(id).ok_or_else(|| Problem::of(Code::MerchantNotFound))?;
-    Answer::ok(&view(id, &row))
+    let suspended = state.backend.look(id, move |_, ledger, now| is_suspended(ledger, id, now)).await?;
+    Answer::ok(&view(id, &row, suspended))
 }
 
 #[derive(Deserialize, ToSchema)]

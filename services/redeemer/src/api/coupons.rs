@@ -116,7 +116,7 @@ pub(super) async fn events(State(state): State<Redeemer>, path: Segment, call: C
     let records = records(&state, id.merchant, &story).await?;
     let mut data: Vec<Value> = Vec::with_capacity(records.len() + 1);
     for (at, record) in &records {
-        data.extend(record.events.iter().map(|event| describe(id, event, *at)));
+        data.extend(describe(id, record, *at));
     }
     if state_at(story.now(), now) == CouponState::Expired {
         data.push(json!({"type": "coupon_expired", "at": format_ms(story.now().valid_until)}));

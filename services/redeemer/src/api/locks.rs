@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use coupon::command::{Command, LockTerms};
+use coupon::decision::Asked;
 use coupon::event::ReleaseReason;
 use coupon::id::{LedgerRef, LockId, MerchantId, StoreId};
 use coupon::state::{LockEnd, LockRow, Read};
@@ -17,7 +18,6 @@ use http_api::page::List;
 use http_api::problem::{Code, Problem};
 use http_api::quota::QuotaClass;
 use http_api::time::format_ms;
-use inline_risk::Happening;
 use projection::index::List as Index;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -83,7 +83,7 @@ pub(super) async fn create(State(state): State<Redeemer>, call: Call) -> Result<
     };
     let merchant = usage::place(&state, merchant, &request);
     call.limit_at(merchant, QuotaClass::Redeem)?;
-    match usage::check(&call, merchant, request)?.command(&state, &call, merchant, Happening::Lock) {
+    match usage::check(&call, merchant, request)?.command(&state, &call, merchant, Asked::Lock) {
         Ok(command) => {
             usage::refuse_unknown(&state, merchant, &command)?;
             let command = Command::Lock(Box::new(command), terms);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use coupon::command::Command;
+use coupon::decision::Asked;
 use coupon::event::Event;
 use coupon::hash::id_hash;
 use coupon::id::{CouponId, MerchantId, RedemptionId, StockId, StoreId};
@@ -21,7 +22,6 @@ use http_api::page::{List, Page};
 use http_api::problem::{Code, Problem};
 use http_api::quota::QuotaClass;
 use http_api::time::system_clock_ms;
-use inline_risk::Happening;
 use projection::index::{Index, List as Numbers};
 use projection::ledger::Ledger;
 use projection::shard::ShardState;
@@ -43,7 +43,7 @@ pub(super) async fn create(State(state): State<Redeemer>, call: Call) -> Result<
     call.limit_at(merchant, QuotaClass::Redeem)?;
     let checked = usage::check(&call, merchant, parsed.body)?;
     let user_id = checked.request.user_id.clone();
-    match checked.command(&state, &call, merchant, Happening::Redemption) {
+    match checked.command(&state, &call, merchant, Asked::Redemption) {
         Ok(command) => {
             usage::refuse_unknown(&state, merchant, &command)?;
             let command = Command::Redeem(Box::new(command));

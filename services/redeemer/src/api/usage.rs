@@ -1,15 +1,16 @@
 //! From a request body to a use of coupons.
 
 use coupon::command::{CouponRef, UseCommand};
+use coupon::decision::Asked;
 use coupon::event::Actor;
 use coupon::id::{LockId, MerchantId, StoreId};
-use coupon_api::backend::Shopper;
+use coupon_api::backend::{Asking, Shopper};
 use coupon_api::dto::context::note;
 use coupon_api::dto::order::{CouponUse, LockRef, UseRequest, check_actor, check_coupons, store};
 use http_api::Code;
 use http_api::call::Call;
 use http_api::problem::Problem;
-use inline_risk::{Happening, Occasion};
+use inline_risk::Occasion;
 
 use crate::state::Redeemer;
 
@@ -76,7 +77,7 @@ impl Checked {
         state: &Redeemer,
         call: &Call,
         merchant: MerchantId,
-        event: Happening,
+        asked: Asked,
     ) -> Result<UseCommand, Problem> {
         let Self { request, store, lock } = self;
         if store.is_some_and(|store| !state.backend.directory.has_store(store)) {
@@ -89,10 +90,17 @@ impl Checked {
             store: store.map(|store| store.number),
             cashier: request.cashier_id.as_deref().map(Occasion::cashier),
             amount: Some(order.amount),
-            ..Occasion::of(event)
+            coupon: coupons.first().and_then(|(coupon, _)| number_of(*coupon)),
+            ..Occasion::of(asked)
         };
-        let Shopper { user, decision, sealed } =
-            state.backend.shopper(call, merchant, request.user_id.as_deref(), &request.context, occasion)?;
+        let asking = Asking {
+            user_id: request.user_id.as_deref(),
+            context: &request.context,
+            occasion,
+            store_id: request.store_id.as_deref(),
+            cashier_id: request.cashier_id.as_deref(),
+        };
+        let Shopper { user, decision, sealed } = state.backend.shopper(call, merchant, asking)?;
         let actor = Actor {
             user,
             store: store.map(|store| store.number),
@@ -100,6 +108,14 @@ impl Checked {
             terminal: request.terminal_id,
         };
         Ok(UseCommand { coupons, order, actor, lock, decision, sealed, note })
+    }
+}
+
+/// Of a merchant's own code the number is not known here.
+fn number_of(coupon: CouponRef) -> Option<u64> {
+    match coupon {
+        CouponRef::Number(number) => Some(number),
+        _ => None,
     }
 }
 

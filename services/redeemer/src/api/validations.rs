@@ -3,6 +3,7 @@
 use axum::extract::State;
 use coupon::command::CouponRef;
 use coupon::decide::Scene;
+use coupon::decision::Asked;
 use coupon::rejection::Refusal;
 use coupon_api::backend::Attempt;
 use coupon_api::dto::answer::{OrderView, PartView};
@@ -13,7 +14,6 @@ use http_api::call::Call;
 use http_api::idempotency::Answer;
 use http_api::problem::Problem;
 use http_api::quota::QuotaClass;
-use inline_risk::Happening;
 use serde_json::json;
 
 use super::usage;
@@ -34,7 +34,7 @@ pub(super) async fn validate(State(state): State<Redeemer>, call: Call) -> Resul
     let named: Vec<_> = parsed.body.coupons.iter().map(|c| (c.code.clone(), c.coupon_id.clone())).collect();
     let order = (parsed.body.order.id.clone(), parsed.body.order.amount, parsed.body.order.currency.to_string());
     let checked = usage::check(&call, merchant, parsed.body)?;
-    let command = checked.command(&state, &call, merchant, Happening::Redemption)?;
+    let command = checked.command(&state, &call, merchant, Asked::Redemption)?;
     if command.coupons.iter().any(|(coupon, _)| *coupon == CouponRef::Unknown) {
         (state.backend.attempts)(merchant, Attempt::WrongCode, command.decision.device, command.decision.ip);
     }

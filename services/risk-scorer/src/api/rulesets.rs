@@ -5,27 +5,22 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use coupon::command::Command;
-use coupon::id::{PLATFORM, RuleSetId};
-use coupon::ruleset::{RuleSetRow, RuleState, RuleStep, RulesMoved, RulesPushed};
-use coupon::state::Read;
-use coupon_api::dto::ruleset::{
-    RuleSetView, RuleVersionView, RulesMovedView, RulesPushedView, ruleset_view, version_view,
-};
-use coupon_api::listing::{in_time, newest, page};
+use coupon::id::PLATFORM;
+use coupon::ruleset::{RuleStep, RulesPushed};
+use coupon_api::dto::ruleset::{RuleSetView, RuleVersionView, RulesMovedView, RulesPushedView};
 use http_api::auth::Role;
 use http_api::body::Check;
 use http_api::call::{Call, Segment};
 use http_api::idempotency::Answer;
-use http_api::page::{List, NoFilter};
+use http_api::page::List;
 use http_api::problem::{Code, Problem};
-use projection::index::List as Index;
 use risk::rules;
 use serde::{Deserialize, Serialize};
 use similar::TextDiff;
-use std::sync::Arc;
 use utoipa::{OpenApi, ToSchema};
 
 use super::RiskApi;
+use super::versions::{self, Comment, Kind, RollbackRequest, SubmitRequest, of_the_platform};
 
 /// The longest text of a rule set, bytes.
 const LONGEST_TEXT: usize = 256 * 1024;
@@ -46,16 +41,6 @@ pub(super) fn router() -> Router<RiskApi> {
         .route(&step("approve"), post(approve))
         .route(&step("reject"), post(reject))
         .route(&step("rollback"), post(rollback))
-}
-
-/// What holds for all merchants is changed by those who see all of them.
-fn of_the_platform(call: &Call, roles: &[Role]) -> Result<(), Problem> {
-    call.require(roles)?;
-    if call.caller.merchant.is_none() {
-        return Ok(());
-    }
-    let detail = "Rule sets hold for all merchants; a key that is bound to one may look at them only.";
-    Err(Problem::new(Code::RoleForbidden, detail))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -90,14 +75,7 @@ pub(super) async fn push(State(state): State<RiskApi>, call: Call) -> Result<Ans
         let detail = format!("Line {}, column {}: {}; {}.", first.line, first.column, first.message, first.hint);
         return Err(Problem::new(Code::RuleInvalid, detail).pointer("/text").with("problems", problems));
     }
-    let wanted = name.clone();
-    let ruleset = state
-        .backend
-        .look(PLATFORM, move |shard, ledger, _| {
-            let mut numbers = ledger.index.list(PLATFORM, Index::RuleSets).iter().copied();
-            numbers.find(|number| shard.ruleset(PLATFORM, *number).is_some_and(|row| row.name == wanted))
-        })
-        .await?;
+    let ruleset = versions::named_so(&state, Kind::Rules, name.clone()).await?;
     let pushed = RulesPushed { ruleset, name, text, comment, by: call.caller.key_id.to_string() };
     state.backend.write(&call, PLATFORM, parsed.fingerprint, Command::PushRules(Box::new(pushed))).await
 }
@@ -108,44 +86,14 @@ pub(super) async fn push(State(state): State<RiskApi>, call: Call) -> Result<Ans
         ("until" = Option<String>, Query)),
     responses((status = 200, body = List<RuleSetView>)))]
 pub(super) async fn list(State(state): State<RiskApi>, call: Call) -> Result<List<RuleSetView>, Problem> {
-    call.require(&[Role::Analyst])?;
-    let (_, asked) = call.list::<NoFilter>()?;
-    let (after, wanted) = (asked.after()?, asked.clone());
-    let rows = state
-        .backend
-        .look(PLATFORM, move |shard, ledger, _| {
-            newest(ledger.index.list(PLATFORM, Index::RuleSets), after)
-                .filter_map(|(place, number)| Some((place, number, shard.ruleset(PLATFORM, number)?)))
-                .filter(|(_, _, row)| in_time(&wanted, row.created_at))
-                .take(wanted.limit + 1)
-                .map(|(place, number, row)| (place, ruleset_view(number, row)))
-                .collect()
-        })
-        .await?;
-    Ok(page(rows, &asked))
-}
-
-async fn row(state: &RiskApi, number: u64) -> Result<Arc<RuleSetRow>, Problem> {
-    let row = state.backend.look(PLATFORM, move |shard, _, _| shard.ruleset(PLATFORM, number).cloned()).await?;
-    row.ok_or_else(|| Problem::of(Code::RulesetNotFound))
-}
-
-/// The set's number and the version's.
-fn named(path: &Segment) -> Result<(u64, u32), Problem> {
-    let id: RuleSetId = path.id(Code::RulesetNotFound)?;
-    let version = path.id_at(1, Code::RulesetNotFound)?;
-    if id.merchant == PLATFORM { Ok((id.number, version)) } else { Err(Problem::of(Code::RulesetNotFound)) }
+    versions::list(&state, &call, Kind::Rules).await
 }
 
 /// Read a version of a rule set
 #[utoipa::path(get, path = "/v1/risk/rulesets/{id}/versions/{version}", tag = "Risk",
     params(("id" = String, Path), ("version" = u32, Path)), responses((status = 200, body = RuleVersionView)))]
 pub(super) async fn version(State(state): State<RiskApi>, path: Segment, call: Call) -> Result<Answer, Problem> {
-    call.require(&[Role::Analyst])?;
-    let (ruleset, number) = named(&path)?;
-    let row = row(&state, ruleset).await?;
-    let version = row.numbered(number).ok_or_else(|| Problem::of(Code::RulesetNotFound))?;
-    Answer::ok(&version_view(ruleset, u64::from(number), version, true))
+    versions::read(&state, &call, &path, Kind::Rules).await
 }
 
 #[derive(Deserialize)]
@@ -171,9 +119,9 @@ pub(super) struct DiffView {
     responses((status = 200, body = DiffView)))]
 pub(super) async fn diff(State(state): State<RiskApi>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Analyst])?;
-    let (ruleset, to) = named(&path)?;
+    let (ruleset, to) = Kind::Rules.named(&path)?;
     let from = call.query_as::<DiffQuery>()?.from.unwrap_or_else(|| to.saturating_sub(1));
-    let row = row(&state, ruleset).await?;
+    let row = versions::row(&state, Kind::Rules, ruleset).await?;
     let missing = || Problem::of(Code::RulesetNotFound);
     let new = &row.numbered(to).ok_or_else(missing)?.text;
     // Before the first version there was nothing.
@@ -184,55 +132,6 @@ pub(super) async fn diff(State(state): State<RiskApi>, path: Segment, call: Call
     Answer::ok(&DiffView { from, to, diff })
 }
 
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SubmitRequest {
-    /// `shadow`, `live`, `paused` or `retired`.
-    to: Target,
-    /// Why.
-    #[serde(default)]
-    comment: String,
-}
-
-#[derive(Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum Target {
-    Shadow,
-    Live,
-    Paused,
-    Retired,
-}
-
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Comment {
-    /// Why.
-    comment: String,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RollbackRequest {
-    /// The version that shall be live again.
-    to_version: u32,
-    /// Why.
-    #[serde(default)]
-    comment: String,
-}
-
-async fn step(
-    state: &RiskApi,
-    call: &Call,
-    (ruleset, version): (u64, u32),
-    step: RuleStep,
-    comment: String,
-    fingerprint: [u8; 16],
-) -> Result<Answer, Problem> {
-    Check::new().length("/comment", &comment, 0..=2_000).done()?;
-    let moved = RulesMoved { ruleset, version, step, comment, by: call.caller.key_id.to_string() };
-    state.backend.write(call, PLATFORM, fingerprint, Command::MoveRules(Box::new(moved))).await
-}
-
 /// Propose a step in a version's life
 ///
 /// To the shadow it goes at once; everything else waits for another's approval.
@@ -240,21 +139,7 @@ async fn step(
     params(("id" = String, Path), ("version" = u32, Path)), request_body = SubmitRequest,
     responses((status = 200, body = RulesMovedView)))]
 pub(super) async fn submit(State(state): State<RiskApi>, path: Segment, call: Call) -> Result<Answer, Problem> {
-    of_the_platform(&call, &[Role::Analyst])?;
-    let parsed = call.parse::<SubmitRequest>()?;
-    let to = match parsed.body.to {
-        Target::Shadow => RuleState::Shadow,
-        Target::Live => RuleState::Live,
-        Target::Paused => RuleState::Paused,
-        Target::Retired => RuleState::Retired,
-    };
-    step(&state, &call, named(&path)?, RuleStep::Submit(to), parsed.body.comment, parsed.fingerprint).await
-}
-
-async fn decide(state: RiskApi, path: Segment, call: Call, what: RuleStep) -> Result<Answer, Problem> {
-    of_the_platform(&call, &[Role::AnalystLead])?;
-    let parsed = call.parse_optional::<Comment>()?;
-    step(&state, &call, named(&path)?, what, parsed.body.comment, parsed.fingerprint).await
+    versions::submit(&state, &path, &call, Kind::Rules).await
 }
 
 /// Approve what another has proposed
@@ -262,7 +147,7 @@ async fn decide(state: RiskApi, path: Segment, call: Call, what: RuleStep) -> Re
     params(("id" = String, Path), ("version" = u32, Path)), request_body = Comment,
     responses((status = 200, body = RulesMovedView)))]
 pub(super) async fn approve(State(state): State<RiskApi>, path: Segment, call: Call) -> Result<Answer, Problem> {
-    decide(state, path, call, RuleStep::Approve).await
+    versions::decide(&state, &path, &call, (Kind::Rules, RuleStep::Approve)).await
 }
 
 /// Reject what was proposed
@@ -270,7 +155,7 @@ pub(super) async fn approve(State(state): State<RiskApi>, path: Segment, call: C
     params(("id" = String, Path), ("version" = u32, Path)), request_body = Comment,
     responses((status = 200, body = RulesMovedView)))]
 pub(super) async fn reject(State(state): State<RiskApi>, path: Segment, call: Call) -> Result<Answer, Problem> {
-    decide(state, path, call, RuleStep::Reject).await
+    versions::decide(&state, &path, &call, (Kind::Rules, RuleStep::Reject)).await
 }
 
 /// Go back to a version that was live
@@ -280,11 +165,7 @@ pub(super) async fn reject(State(state): State<RiskApi>, path: Segment, call: Ca
     params(("id" = String, Path), ("version" = u32, Path)), request_body = RollbackRequest,
     responses((status = 200, body = RulesMovedView)))]
 pub(super) async fn rollback(State(state): State<RiskApi>, path: Segment, call: Call) -> Result<Answer, Problem> {
-    of_the_platform(&call, &[Role::AnalystLead])?;
-    let parsed = call.parse::<RollbackRequest>()?;
-    let (ruleset, from) = named(&path)?;
-    let target = (ruleset, parsed.body.to_version);
-    step(&state, &call, target, RuleStep::RollBack(from), parsed.body.comment, parsed.fingerprint).await
+    versions::roll_back(&state, &path, &call, Kind::Rules).await
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -43,9 +43,8 @@ pub(crate) fn run(source: &Source, coupon: &str) -> Result<ExitCode, Failure> {
         let decoded = stored.first().and_then(|stored| decode(&stored.bytes).ok());
         let Some((_, Decoded::Entry(entry))) = decoded else { break };
         let Entry::Guarded(record) = *entry else { break };
-        for event in record.events.iter().rev() {
-            lines.push(line(describe(id, event, At { shard: shard.shard(), sequence, time })));
-        }
+        let at = At { shard: shard.shard(), sequence, time };
+        lines.extend(describe(id, &record, at).into_iter().rev().map(line));
         next = story.previous(&record);
     }
     let row = story.now();

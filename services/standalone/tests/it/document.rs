@@ -57,6 +57,8 @@ const CALLS: &[(&str, &str)] = &[
     ("post", "/v1/signature-checks"),
     ("get", "/v1/risk/subjects/{kind}/{value}"),
     ("get", "/v1/risk/features"),
+    ("get", "/v1/risk/breakers"),
+    ("post", "/v1/risk/breakers/{merchant_id}/reset"),
     ("get", "/v1/risk/decisions/{id}"),
 ];
 

@@ -195,6 +195,82 @@ fn a_live_rule_blocks_what_its_shadow_only_watched_also_after_a_restart() {
     check(&server, "rebuilt");
 }
 
+#[test]
+fn every_decision_is_kept_and_derives_again_under_later_rules() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), &[]);
+    let runtime = runtime();
+    let (shop, ids) = runtime.block_on(async {
+        let (shop, caller) = merchant(&server.address, folder.path()).await;
+        let stock = stock(&caller, json!({})).await;
+        let (an, bo) = (lead(&server, folder.path()).await, lead(&server, folder.path()).await);
+        let shop = shop["id"].as_str().expect("an id").to_owned();
+        let text = "rule farm { when distinct(user by device, 24h) > 3 then block score 500 reason \"{n} users\" }\n\
+                    rule per_claim { when 1 / count(claim by device, 1h) > 2 then review }";
+        live(&an, &bo, text).await;
+        for n in 0..4 {
+            caller.ok("/v1/claims", claimed(&stock, &format!("u{n}"), "farm-1")).await;
+        }
+        counted(&caller, &stock).await;
+        let path = format!("/v1/risk/decisions?subject=device:farm-1&merchant_id={shop}");
+        let list = an.get(&path).await;
+        let all = list["data"].as_array().expect("a list").clone();
+        let (refused, first) = (&all[0], all.last().expect("some"));
+        assert_eq!((&refused["action"], &refused["done"]), (&json!("block"), &json!(false)), "{refused}");
+        let reason = &refused["reasons"][0];
+        assert_eq!((&reason["code"], &reason["text"]), (&json!("farm"), &json!("4 users")), "{refused}");
+        assert_eq!((&reason["feature"], &reason["points"]), (&json!("distinct(user by device, 24h)"), &json!(500)));
+        assert_eq!((&refused["enforced_by"], &refused["score"]), (&json!("rules"), &json!(500)));
+        assert_eq!(first["rules"][1]["outcome"], "error", "nothing was counted yet: {first}");
+        assert_eq!(first["subject"]["device_id"], Value::Null, "lists give pseudonyms only");
+        let blocked = an.get("/v1/risk/decisions?action=block&rule=farm&limit=1").await;
+        assert_eq!(blocked["data"][0]["id"], refused["id"], "{blocked}");
+        let none = an.get(&format!("/v1/risk/decisions?subject=device:home-1&merchant_id={shop}")).await;
+        assert_eq!((&none["data"], &none["next_cursor"]), (&json!([]), &Value::Null));
+        let mut paged = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page =
+                an.get(&format!("/v1/risk/subjects/device/farm-1/timeline?merchant_id={shop}&limit=2{cursor}")).await;
+            paged.extend(page["data"].as_array().expect("a list").iter().map(|one| one["id"].clone()));
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(paged, all.iter().map(|one| one["id"].clone()).collect::<Vec<_>>());
+        let whole = an.get(&format!("/v1/risk/decisions/{}", first["id"].as_str().expect("an id"))).await;
+        assert_eq!((&whole["subject"]["device_id"], &whole["event"]), (&json!("farm-1"), &json!("claim")));
+        live(&an, &bo, "rule farm { when hour >= 0 then block }").await;
+        let ids: Vec<String> = paged.iter().map(|id| id.as_str().expect("an id").to_owned()).collect();
+        (shop, ids)
+    });
+    let check = |server: &Server| {
+        runtime.block_on(async {
+            let analyst = analyst(server, folder.path()).await;
+            for id in &ids {
+                let derived = analyst.ok(&format!("/v1/risk/decisions/{id}/derive"), json!({})).await;
+                assert_eq!((&derived["equal"], &derived["differences"]), (&json!(true), &json!([])), "{derived}");
+            }
+            let list = analyst.get(&format!("/v1/risk/decisions?merchant_id={shop}&limit=200")).await;
+            let known: Vec<_> = list["data"].as_array().expect("a list").iter().map(|one| one["id"].clone()).collect();
+            assert!(ids.iter().all(|id| known.contains(&json!(id))), "{known:?}");
+        });
+    };
+    check(&server);
+    assert_eq!(server.terminate(), Some(0));
+    std::fs::remove_dir_all(folder.path().join("risk.sled")).expect("removes");
+    let server = Server::start(folder.path(), &[]);
+    check(&server);
+}
+
+/// Makes rules live by two.
+async fn live(an: &Caller, bo: &Caller, text: &str) {
+    let pushed = an.ok("/v1/risk/rulesets", json!({"name": "test", "text": text})).await;
+    let (id, version) = (pushed["id"].as_str().expect("an id"), &pushed["version"]);
+    let of = |step: &str| format!("/v1/risk/rulesets/{id}/versions/{version}/{step}");
+    an.ok(&of("submit"), json!({"to": "live"})).await;
+    assert_eq!(bo.ok(&of("approve"), json!({})).await["state"], "live");
+}
+
 fn claimed(stock: &str, user: &str, device: &str) -> Value {
     json!({"stock_id": stock, "user_id": user, "context": {"device_id": device}})
 }
@@ -211,15 +287,15 @@ async fn counted(caller: &Caller, stock: &str) {
     }
 }
 
-async fn lead(server: &Server, folder: &std::path::Path) -> Caller {
+pub(crate) async fn lead(server: &Server, folder: &std::path::Path) -> Caller {
     key(server, folder, "analyst_lead").await
 }
 
-async fn analyst(server: &Server, folder: &std::path::Path) -> Caller {
+pub(crate) async fn analyst(server: &Server, folder: &std::path::Path) -> Caller {
     key(server, folder, "analyst").await
 }
 
-async fn key(server: &Server, folder: &std::path::Path, role: &str) -> Caller {
+pub(crate) async fn key(server: &Server, folder: &std::path::Path, role: &str) -> Caller {
     let platform = Caller::platform(&server.address, folder);
     let key = platform.ok("/v1/keys", json!({"role": role})).await;
     Caller::new(&server.address, key["key_id"].as_str().expect("id"), key["secret"].as_str().expect("secret"))

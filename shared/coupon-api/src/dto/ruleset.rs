@@ -1,8 +1,8 @@
 //! Rule sets.
 
-use coupon::id::{LedgerRef, PLATFORM, RuleSetId, Sequence};
+use coupon::fold::At;
+use coupon::id::{LedgerRef, ModelId, PLATFORM, RuleSetId};
 use coupon::ruleset::{Proposed, RuleSetRow, RuleState, RuleStep, RuleVersion, RulesMoved, RulesPushed};
-use coupon::terms::Millis;
 use http_api::time::format_ms;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -95,23 +95,29 @@ pub struct RulesMovedView {
     pub ledger_ref: String,
 }
 
-fn id(number: u64) -> String {
+/// The id of a rule set.
+pub fn ruleset_id(number: u64) -> String {
     RuleSetId::new(PLATFORM, number).to_string()
 }
 
+/// The id of a model, which has the life of a rule set.
+pub fn model_id(number: u64) -> String {
+    ModelId::new(PLATFORM, number).to_string()
+}
+
 /// What a push came to.
-pub fn rules_pushed(pushed: &RulesPushed, version: u64, sequence: Sequence, at: Millis) -> RulesPushedView {
+pub fn rules_pushed(id: fn(u64) -> String, pushed: &RulesPushed, version: u64, at: At) -> RulesPushedView {
     RulesPushedView {
-        id: id(pushed.ruleset.unwrap_or(sequence)),
+        id: id(pushed.ruleset.unwrap_or(at.sequence)),
         version,
         state: RuleState::Draft.name(),
-        created_at: format_ms(at),
-        ledger_ref: LedgerRef(sequence).to_string(),
+        created_at: format_ms(at.time),
+        ledger_ref: LedgerRef(at.sequence).to_string(),
     }
 }
 
 /// What a step came to; the number is that of the state in which the version is.
-pub fn rules_moved(moved: &RulesMoved, number: u64, sequence: Sequence) -> RulesMovedView {
+pub fn rules_moved(id: fn(u64) -> String, moved: &RulesMoved, number: u64, at: At) -> RulesMovedView {
     let current_state = RuleState::numbered(number).map_or("unknown", RuleState::name);
     let waits = matches!(moved.step, RuleStep::Submit(to) if to != RuleState::Shadow);
     RulesMovedView {
@@ -119,12 +125,12 @@ pub fn rules_moved(moved: &RulesMoved, number: u64, sequence: Sequence) -> Rules
         version: u64::from(moved.version),
         state: if waits { PENDING } else { current_state },
         current_state,
-        ledger_ref: LedgerRef(sequence).to_string(),
+        ledger_ref: LedgerRef(at.sequence).to_string(),
     }
 }
 
 /// A version as it is.
-pub fn version_view(ruleset: u64, number: u64, version: &RuleVersion, with_text: bool) -> RuleVersionView {
+pub fn version_view(id: String, number: u64, version: &RuleVersion, with_text: bool) -> RuleVersionView {
     let proposed = |proposed: &Proposed| ProposedView {
         to: proposed.to.name(),
         by: proposed.by.clone(),
@@ -132,7 +138,7 @@ pub fn version_view(ruleset: u64, number: u64, version: &RuleVersion, with_text:
         at: format_ms(proposed.at),
     };
     RuleVersionView {
-        id: id(ruleset),
+        id,
         version: number,
         state: if version.proposed.is_some() { PENDING } else { version.state.name() },
         current_state: version.state.name(),
@@ -146,7 +152,7 @@ pub fn version_view(ruleset: u64, number: u64, version: &RuleVersion, with_text:
 }
 
 /// A set as it is.
-pub fn ruleset_view(number: u64, row: &RuleSetRow) -> RuleSetView {
+pub fn ruleset_view(id: fn(u64) -> String, number: u64, row: &RuleSetRow) -> RuleSetView {
     let numbered: Vec<(u64, &RuleVersion)> = (1..).zip(&row.versions).collect();
     let live = numbered.iter().find(|(_, version)| version.state == RuleState::Live);
     RuleSetView {
@@ -154,6 +160,6 @@ pub fn ruleset_view(number: u64, row: &RuleSetRow) -> RuleSetView {
         name: row.name.clone(),
         created_at: format_ms(row.created_at),
         live_version: live.map(|(n, _)| *n),
-        versions: numbered.iter().rev().map(|(n, version)| version_view(number, *n, version, false)).collect(),
+        versions: numbered.iter().rev().map(|(n, version)| version_view(id(number), *n, version, false)).collect(),
     }
 }

@@ -6,6 +6,7 @@ use crate::decide::{Decided, Proposal, Scene};
 use crate::event::{
     CodesMade, Event, ImportChunk, ImportRow, Operation, OperationKind, SendChunk, SendRow, StockState,
 };
+use crate::penalty::Deed;
 use crate::record::{Counter, Entity, Guard};
 use crate::rejection::Rejection;
 use crate::state::{Read, View};
@@ -17,7 +18,7 @@ pub const CHUNK_ROWS: usize = 100;
 /// A million codes are one record: their numbers are a range.
 pub(super) fn make_codes<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, count: u64, label: &str) -> Decided {
     let stock = scene.stock(number)?;
-    scene.open_merchant()?;
+    let mut guards = scene.still_free_to(Deed::Issue)?;
     if stock.state == StockState::Closed {
         return Err(Rejection::StockClosed.into());
     }
@@ -28,15 +29,10 @@ pub(super) fn make_codes<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, cou
         return Err(Rejection::StockSoldOut.into());
     }
     let made = CodesMade { stock: number, count, label: label.to_owned() };
-    Ok(Proposal {
-        // The version stands for "not closed meanwhile".
-        guards: vec![
-            Guard::MerchantOpen,
-            Guard::Version(Entity::Stock(number), stock.version),
-            Guard::Within(Counter::Issued(number), count as i64),
-        ],
-        events: vec![Event::CodesMade(made)],
-    })
+    // The version stands for "not closed meanwhile".
+    guards.push(Guard::Version(Entity::Stock(number), stock.version));
+    guards.push(Guard::Within(Counter::Issued(number), count as i64));
+    Ok(Proposal { guards, events: vec![Event::CodesMade(made)] })
 }
 
 pub(super) fn void_batch<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, reason: &str) -> Decided {
@@ -52,7 +48,8 @@ pub(super) fn void_batch<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, rea
 
 pub(super) fn start_operation<V: View + ?Sized>(scene: Scene<'_, V>, operation: &Operation) -> Decided {
     let stock = scene.stock(operation.stock)?;
-    scene.open_merchant()?;
+    let deed = if operation.kind == OperationKind::Send { Deed::Claim } else { Deed::Issue };
+    let guards = scene.still_free_to(deed)?;
     let mode = stock.profile.terms.code_mode;
     match operation.kind {
         OperationKind::ImportCodes if mode != CodeMode::Imported => return Err(Rejection::CodeModeMismatch.into()),
@@ -60,7 +57,7 @@ pub(super) fn start_operation<V: View + ?Sized>(scene: Scene<'_, V>, operation: 
         OperationKind::Send => drop(claim_window(scene, stock)?),
         _ => {}
     }
-    Ok(Proposal { guards: vec![Guard::MerchantOpen], events: vec![Event::OperationStarted(operation.clone())] })
+    Ok(Proposal { guards, events: vec![Event::OperationStarted(operation.clone())] })
 }
 
 /// Chunks are taken in turn, whoever offers them; one whose turn is over is nothing to do.

@@ -5,6 +5,7 @@ use crate::command::{ClaimCommand, Claimed, CouponRef};
 use crate::decide::{Decided, Proposal, Scene};
 use crate::event::{Claim, CouponState, Event, StockState, Void};
 use crate::fold::find_coupon;
+use crate::penalty::Deed;
 use crate::record::{Counter, Entity, Guard, Use};
 use crate::rejection::Rejection;
 use crate::state::{Coupon, Read, Stock, View};
@@ -20,8 +21,8 @@ pub(super) fn claim<V: View + ?Sized>(scene: Scene<'_, V>, command: &ClaimComman
         }
     };
     let stock = scene.stock(number)?;
-    scene.open_merchant()?;
-    Scene::<V>::risk(&command.decision)?;
+    scene.free_to(Deed::Claim)?;
+    scene.risk(Some(command.user), &command.decision)?;
     if let Some((_, coupon)) = &printed {
         on_the_shelf(scene, coupon)?;
     }
@@ -59,7 +60,7 @@ pub(super) fn claim<V: View + ?Sized>(scene: Scene<'_, V>, command: &ClaimComman
         uses: stock.profile.terms.value.uses(),
         channel: command.channel.clone(),
         previous,
-        decision: command.decision.clone(),
+        decision: scene.recorded(Some(command.user), &command.decision),
         sealed: command.sealed.clone(),
         note: command.note.clone(),
     };

@@ -3,24 +3,25 @@
 use crate::command::{LimitName, Step, StockPatch};
 use crate::decide::{Decided, Proposal, Scene, only};
 use crate::event::{Event, Location, StockProfile, StockState, StoreProfile};
+use crate::penalty::Deed;
 use crate::record::{Counter, Entity, Guard};
 use crate::rejection::Rejection;
 use crate::state::{Read, Stock, View};
 use crate::terms::Millis;
 
 pub(super) fn create_store<V: View + ?Sized>(scene: Scene<'_, V>, name: &str, location: Option<Location>) -> Decided {
-    scene.open_merchant()?;
+    scene.free_to(Deed::Use)?;
     Ok(only(Event::StoreCreated(StoreProfile { name: name.to_owned(), location })))
 }
 
 pub(super) fn create_stock<V: View + ?Sized>(scene: Scene<'_, V>, profile: &StockProfile, expected: u64) -> Decided {
-    scene.open_merchant()?;
+    let guards = scene.still_free_to(Deed::Issue)?;
     stores_exist(scene, profile)?;
     let mut events = vec![Event::StockCreated(Box::new(profile.clone()))];
     if expected > 0 {
         events.push(Event::RedemptionsExpected(0, expected));
     }
-    Ok(Proposal { guards: vec![Guard::MerchantOpen], events })
+    Ok(Proposal { guards, events })
 }
 
 fn stores_exist<V: View + ?Sized>(scene: Scene<'_, V>, profile: &StockProfile) -> Result<(), Rejection> {
@@ -99,16 +100,16 @@ pub(super) fn move_stock<V: View + ?Sized>(scene: Scene<'_, V>, number: u64, ste
         (Step::Pause, state) => return Err(Rejection::StockNotActive(state).into()),
         (Step::Close, _) => StockState::Closed,
     };
+    // A stock may be stopped at any time; it opens only for merchants whose stocks may be claimed.
+    let mut guards = if to == StockState::Active { scene.still_free_to(Deed::Claim)? } else { Vec::new() };
     let stopped = match step {
         Step::Activate { .. } | Step::Resume => false,
         // What was never open stays shut.
         Step::Close if stock.state == StockState::Draft => true,
         Step::Pause | Step::Close => stop,
     };
-    Ok(Proposal {
-        guards: vec![Guard::MerchantOpen, same(number, stock)],
-        events: vec![Event::StockMoved(number, to, stopped)],
-    })
+    guards.push(same(number, stock));
+    Ok(Proposal { guards, events: vec![Event::StockMoved(number, to, stopped)] })
 }
 
 /// A promotion that expects many redemptions has a load test on file that passed.

@@ -3,21 +3,35 @@
 //! Each decision is a ladder: existence, who may, state, terms, limits. It may change from release to release;
 //! what it decided stands in the record.
 
+mod appeal;
+mod audit;
 mod bulk;
+mod case;
+mod challenge;
 mod claim;
+mod kept;
+mod label;
 mod lifecycle;
+mod list;
+mod penalty;
 mod platform;
 mod redeem;
 mod rehearse;
 mod reverse;
+mod risk_settings;
 mod ruleset;
+mod snooze;
 
+use crate::audit::Audited;
 use crate::command::Command;
-use crate::event::{Action, Decision, Event};
+use crate::decision::EnforcedBy;
+use crate::event::{Action, Decision, Event, Pseudonym};
 use crate::id::MerchantId;
-use crate::record::{Counter, Guard};
+use crate::penalty::Deed;
+use crate::record::{Counter, Entity, Guard};
 use crate::rejection::{Refusal, Rejection};
-use crate::state::{Read, Stock, View};
+use crate::state::{Merchant, Read, Stock, View};
+use crate::subject::Subject;
 use crate::terms::Millis;
 
 pub use bulk::CHUNK_ROWS;
@@ -85,7 +99,33 @@ pub fn decide<V: View + ?Sized>(scene: Scene<'_, V>, command: &Command) -> Decid
         Command::StoreLoadTest(test) => rehearse::store(scene, test),
         Command::PushRules(pushed) => ruleset::push(scene, pushed),
         Command::MoveRules(moved) => ruleset::step(scene, moved),
+        Command::SetLabels(labels) => label::set(scene, labels),
+        Command::StepCase(stepped, voids) => case::step(scene, stepped, voids),
+        Command::StepSnooze(stepped) => snooze::step(scene, stepped),
+        Command::StepList(stepped) => list::step(scene, stepped),
+        Command::PushModel(pushed) => ruleset::push_model(scene, pushed),
+        Command::MoveModel(moved) => ruleset::step_model(scene, moved),
+        Command::By(by, command) => decide_by(scene, by, command),
+        Command::Impose(impose) => penalty::impose(scene, impose),
+        Command::MovePenalty(penalty, act, by) => penalty::step(scene, *penalty, act, by),
+        Command::Appeal(appeal) => appeal::make(scene, appeal),
+        Command::ResolveAppeal(resolve) => appeal::resolve(scene, resolve),
+        Command::SetRiskSettings(set, current) => risk_settings::set(scene, set, *current),
+        Command::SetPenaltyLadder(set, current) => risk_settings::set_ladder(scene, set, *current),
+        Command::ResetBreaker(reset) => risk_settings::reset_breaker(scene, reset),
+        Command::AnswerChallenge(answered) => challenge::answer(scene, answered),
+        Command::KeepDecision(kept) => kept::keep(scene, kept),
     }
+}
+
+/// The same, with a note of who did it where that is asked for later.
+fn decide_by<V: View + ?Sized>(scene: Scene<'_, V>, by: &str, command: &Command) -> Decided {
+    let mut proposal = decide(scene, command)?;
+    if let Some((what, object)) = audit::deed(scene, command) {
+        let deed = Audited { by: by.to_owned(), what: what.to_owned(), object };
+        proposal.events.push(Event::Audited(Box::new(deed)));
+    }
+    Ok(proposal)
 }
 
 impl<V: ?Sized> Clone for Scene<'_, V> {
@@ -105,17 +145,57 @@ impl<'a, V: View + ?Sized> Scene<'a, V> {
         self.view.stock(self.merchant, number).map(AsRef::as_ref).ok_or(Rejection::StockNotFound)
     }
 
-    /// Merchants that are suspended may do nothing.
-    fn open_merchant(&self) -> Result<(), Rejection> {
-        let row = self.view.merchant_row(self.merchant, self.merchant).ok_or(Rejection::MerchantNotFound)?;
-        if row.suspended { Err(Rejection::MerchantSuspended) } else { Ok(()) }
+    /// The merchant, whatever bars it.
+    fn known_merchant(&self) -> Result<&'a Merchant, Rejection> {
+        self.view.merchant_row(self.merchant, self.merchant).map(AsRef::as_ref).ok_or(Rejection::MerchantNotFound)
     }
 
-    fn risk(decision: &Decision) -> Result<(), Rejection> {
-        match decision.action {
-            Action::Allow | Action::Review => Ok(()),
-            Action::Challenge | Action::Block => Err(Rejection::Risk(Box::new(decision.clone()))),
+    /// The merchant, where no sanction bars it from this.
+    fn free_to(&self, deed: Deed) -> Result<&'a Merchant, Rejection> {
+        let merchant = self.known_merchant()?;
+        merchant.barred(deed, self.now).map_or(Ok(merchant), |it| Err(Rejection::MerchantSuspended(it)))
+    }
+
+    /// The same, and what has to be guarded so that it holds where the record stands.
+    fn still_free_to(&self, deed: Deed) -> Result<Vec<Guard>, Rejection> {
+        let row = self.free_to(deed)?;
+        let version = crate::fold::entity_version(self.view, self.merchant, Entity::Merchant);
+        let since = row.standing.as_deref().and_then(|standing| standing.free_since(deed, self.now));
+        let ended = since.map(|since| Guard::TimeIn(since, Millis::MAX));
+        Ok([Guard::MerchantOpen, Guard::Version(Entity::Merchant, version)].into_iter().chain(ended).collect())
+    }
+
+    /// Whether risk lets it through. What this reads is not guarded: who was just cleared may have to try again.
+    fn risk(&self, user: Option<Pseudonym>, decision: &Decision) -> Result<(), Rejection> {
+        let is_let_through = match decision.action {
+            Action::Allow => true,
+            Action::Review => !self.holds() || decision.basis.is_none() || self.is_cleared(user, decision),
+            Action::Challenge | Action::Block => false,
+        };
+        if is_let_through { Ok(()) } else { Err(Rejection::Risk(Box::new(decision.clone()))) }
+    }
+
+    /// What is to be reviewed waits here.
+    fn holds(&self) -> bool {
+        let has_tripped = self.view.breaker(self.merchant).is_some_and(|breaker| breaker.tripped_at.is_some());
+        has_tripped || self.view.risk_settings(self.merchant).is_some_and(|row| row.set.value.review_holds)
+    }
+
+    /// Somebody has looked at the same subject, and found it honest.
+    fn is_cleared(&self, user: Option<Pseudonym>, decision: &Decision) -> bool {
+        let until = Subject::of(user, decision).and_then(|subject| self.view.cleared(self.merchant, subject));
+        until.is_some_and(|until| *until > self.now)
+    }
+
+    /// A decision as its record keeps it: what a person has looked at already is not to be reviewed again.
+    fn recorded(&self, user: Option<Pseudonym>, decision: &Decision) -> Decision {
+        let mut recorded = decision.clone();
+        if let Some(basis) = recorded.basis.as_mut().filter(|_| decision.action == Action::Review)
+            && self.is_cleared(user, decision)
+        {
+            (recorded.action, basis.enforced_by) = (Action::Allow, EnforcedBy::Case);
         }
+        recorded
     }
 
     fn zone(&self) -> chrono_tz::Tz {

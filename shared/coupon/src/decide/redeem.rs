@@ -7,9 +7,10 @@ use subtle::ConstantTimeEq;
 
 use crate::command::{LockTerms, UseCommand};
 use crate::decide::{Decided, Proposal, Scene};
-use crate::event::{Event, Lock, OrderSummary, Part, Redemption, ReleaseReason, Share};
+use crate::event::{Decision, Event, Lock, OrderSummary, Part, Redemption, ReleaseReason, Share};
 use crate::hash::id_hash;
 use crate::order::{MAX_COUPONS_PER_ORDER, Order};
+use crate::penalty::Deed;
 use crate::pricing::{self, Applied, PricingProblem};
 use crate::record::{Entity, Guard, Use};
 use crate::rejection::{Refusal, Rejection};
@@ -27,6 +28,8 @@ pub struct Evaluation {
     pub order: OrderSummary,
     /// Each coupon's part.
     pub parts: Vec<Part>,
+    /// By how much the order exceeds the highest minimum spend of its coupons.
+    pub margin: Option<i64>,
 }
 
 /// A coupon of the request with its stock.
@@ -39,7 +42,7 @@ struct EvaluatedPart<'a> {
 
 /// Evaluates a use without a lock.
 pub fn evaluate<V: View + ?Sized>(scene: Scene<'_, V>, usage: &UseCommand) -> Result<Evaluation, Refusal> {
-    scene.open_merchant()?;
+    scene.free_to(Deed::Use)?;
     let mut problems = Vec::new();
     let mut chosen: Vec<EvaluatedPart<'_>> = Vec::with_capacity(usage.coupons.len());
     for (i, (coupon, uses)) in usage.coupons.iter().enumerate() {
@@ -55,7 +58,7 @@ pub fn evaluate<V: View + ?Sized>(scene: Scene<'_, V>, usage: &UseCommand) -> Re
     if let Some(refusal) = Refusal::of(std::mem::take(&mut problems)) {
         return Err(refusal);
     }
-    Scene::<V>::risk(&usage.decision)?;
+    scene.risk(usage.actor.user, &usage.decision)?;
     let mut guards = vec![Guard::MerchantOpen];
     for (i, part) in chosen.iter().enumerate() {
         if let Err(rejection) = check::usable(scene, part, usage, &mut guards) {
@@ -71,7 +74,10 @@ pub fn evaluate<V: View + ?Sized>(scene: Scene<'_, V>, usage: &UseCommand) -> Re
     guards.push(Guard::Version(Entity::Order(hash), standing.map_or(0, |row| row.version)));
     let (order, parts) = priced(scene, usage, &chosen, standing)?;
     check::limits(scene, &chosen, &parts, usage, &mut guards)?;
-    Ok(Evaluation { guards, order, parts })
+    let minima =
+        chosen.iter().map(|part| part.stock.profile.terms.value.minimum_spend()).filter(|minimum| *minimum > 0);
+    let margin = minima.max().map(|minimum| usage.order.amount - minimum);
+    Ok(Evaluation { guards, order, parts, margin })
 }
 
 fn priced<V: View + ?Sized>(
@@ -113,6 +119,15 @@ fn priced<V: View + ?Sized>(
         lines_hash: lines_hash(&usage.order),
     };
     Ok((order, parts))
+}
+
+/// Only here is it known what the coupons ask for.
+fn with_margin<V: View + ?Sized>(scene: Scene<'_, V>, usage: &UseCommand, margin: Option<i64>) -> Decision {
+    let mut decision = scene.recorded(usage.actor.user, &usage.decision);
+    if let Some(basis) = &mut decision.basis {
+        basis.margin = margin;
+    }
+    decision
 }
 
 fn fact(problem: PricingProblem) -> Rejection {
@@ -161,29 +176,27 @@ pub(crate) fn lines_hash(order: &Order) -> [u8; 16] {
 /// What a redemption would come to, under its lock or without one.
 pub fn preview<V: View + ?Sized>(scene: Scene<'_, V>, usage: &UseCommand) -> Result<Evaluation, Refusal> {
     let Some((number, token)) = usage.lock else { return evaluate(scene, usage) };
-    under_lock(scene, usage, number, token).map(|(guards, order, parts, _)| Evaluation { guards, order, parts })
+    under_lock(scene, usage, number, token)
 }
 
 pub(super) fn redeem<V: View + ?Sized>(scene: Scene<'_, V>, usage: &UseCommand) -> Decided {
-    let (guards, order, parts, lock) = if let Some((number, token)) = usage.lock {
-        under_lock(scene, usage, number, token)?
-    } else {
-        let evaluation = evaluate(scene, usage)?;
-        (evaluation.guards, evaluation.order, evaluation.parts, None)
+    let evaluation = match usage.lock {
+        Some((number, token)) => under_lock(scene, usage, number, token)?,
+        None => evaluate(scene, usage)?,
     };
+    let Evaluation { guards, order, parts, margin } = evaluation;
+    let lock = usage.lock.map(|(number, _)| number);
     let event = Redemption {
         order,
         parts,
         lock,
         actor: usage.actor.clone(),
-        decision: usage.decision.clone(),
+        decision: with_margin(scene, usage, margin),
         sealed: usage.sealed.clone(),
         note: usage.note.clone(),
     };
     Ok(Proposal { guards, events: vec![Event::CouponsRedeemed(Box::new(event))] })
 }
-
-type UnderLock = (Vec<Guard>, OrderSummary, Vec<Part>, Option<u64>);
 
 /// What was locked is redeemed exactly as it was quoted, whatever the terms say by now.
 fn under_lock<V: View + ?Sized>(
@@ -191,10 +204,10 @@ fn under_lock<V: View + ?Sized>(
     usage: &UseCommand,
     number: u64,
     token: [u8; 16],
-) -> Result<UnderLock, Refusal> {
-    scene.open_merchant()?;
+) -> Result<Evaluation, Refusal> {
+    scene.free_to(Deed::Use)?;
     let row = scene.view.lock(scene.merchant, number).ok_or(Rejection::LockNotFound)?;
-    Scene::<V>::risk(&usage.decision)?;
+    scene.risk(usage.actor.user, &usage.decision)?;
     if let Some(redemption) = row.redemption.filter(|_| has_token(row, token)) {
         let rejection = scene.redeemed_in(redemption, Some(&usage.order.id));
         return Err(Refusal { coupon: Some(0), problems: vec![(0, rejection.clone())], rejection });
@@ -225,7 +238,8 @@ fn under_lock<V: View + ?Sized>(
         }
         guards.push(Guard::StockOpen(stock, Use::Redeem));
     }
-    Ok((guards, row.lock.order.clone(), parts, Some(number)))
+    let margin = row.lock.decision.basis.as_ref().and_then(|basis| basis.margin);
+    Ok(Evaluation { guards, order: row.lock.order.clone(), parts, margin })
 }
 
 /// Coupons need not be named beside a lock; where they are, they must be the lock's, with the uses that it holds.
@@ -261,7 +275,7 @@ pub(super) fn lock<V: View + ?Sized>(scene: Scene<'_, V>, usage: &UseCommand, te
         order: evaluation.order,
         parts: evaluation.parts,
         actor: usage.actor.clone(),
-        decision: usage.decision.clone(),
+        decision: with_margin(scene, usage, evaluation.margin),
         sealed: usage.sealed.clone(),
         note: usage.note.clone(),
     };
@@ -275,11 +289,16 @@ pub(super) fn extend_lock<V: View + ?Sized>(
     token: [u8; 16],
     ttl_seconds: u32,
 ) -> Decided {
+    scene.free_to(Deed::Use)?;
     let row = scene.view.lock(scene.merchant, number).ok_or(Rejection::LockNotFound)?;
     alive(scene, row, token)?;
     let until = row.lock.expires_at.max(scene.now + Millis::from(ttl_seconds) * 1000);
     Ok(Proposal {
-        guards: vec![Guard::LockToken(number, token), Guard::Version(Entity::Lock(number), row.version)],
+        guards: vec![
+            Guard::MerchantOpen,
+            Guard::LockToken(number, token),
+            Guard::Version(Entity::Lock(number), row.version),
+        ],
         events: vec![Event::LockExtended(number, until)],
     })
 }

@@ -6,6 +6,7 @@ use crate::command::RehearsalTerms;
 use crate::decide::{Decided, Proposal, Scene, only};
 use crate::event::{Event, Forgotten, LoadTest, Rehearsal, StockProfile, StockState};
 use crate::id::{MerchantId, StoreId};
+use crate::penalty::Deed;
 use crate::record::{Entity, Guard};
 use crate::rejection::Rejection;
 use crate::state::{Read, View};
@@ -21,8 +22,8 @@ pub(super) fn open<V: View + ?Sized>(scene: Scene<'_, V>, wanted: RehearsalTerms
     }
     let real = scene.merchant.real();
     let merchant = scene.view.merchant_row(real, real).ok_or(Rejection::MerchantNotFound)?;
-    if merchant.suspended {
-        return Err(Rejection::MerchantSuspended.into());
+    if let Some(barring) = merchant.barred(Deed::Use, scene.now) {
+        return Err(Rejection::MerchantSuspended(barring).into());
     }
     let stock = scene.view.stock(real, wanted.of).ok_or(Rejection::StockNotFound)?;
     if stock.state == StockState::Closed {
@@ -76,7 +77,7 @@ pub(super) fn forget<V: View + ?Sized>(scene: Scene<'_, V>, stock: u64) -> Decid
 }
 
 pub(super) fn store<V: View + ?Sized>(scene: Scene<'_, V>, test: &LoadTest) -> Decided {
-    scene.open_merchant()?;
+    scene.free_to(Deed::Use)?;
     if let Some(stock) = test.stock {
         scene.stock(stock)?;
     }

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use crate::event::{ImportChunk, ImportRow, Operation, OperationKind, SendChunk, SendRow, StockState};
-use crate::fold::{Scope, guard::counter_and_limit};
+use crate::fold::Scope;
+use crate::fold::guard::{counter_and_limit, free};
+use crate::penalty::Deed;
 use crate::record::Counter;
 use crate::state::{Batch, Coupon, Key, OperationRow, Range, Read, Row, RowResult, Rows};
 use crate::terms::Millis;
@@ -48,7 +50,9 @@ impl<R: Rows> Scope<'_, R> {
 
     pub(super) fn codes_imported(&mut self, chunk: &ImportChunk) {
         let Some(operation) = self.rows.operation(self.merchant, chunk.operation).cloned() else { return };
-        let results: Vec<_> = chunk.rows.iter().map(|row| self.import(row, &operation, chunk.operation)).collect();
+        let free = free(self.rows, self.merchant, Deed::Issue, self.at.time);
+        let import = |row| if free { self.import(row, &operation, chunk.operation) } else { RowResult::NotActive };
+        let results: Vec<_> = chunk.rows.iter().map(import).collect();
         self.put_on_shelf(&results, operation.stock, chunk.operation);
         self.chunk_done(chunk.operation, results, chunk.last);
     }
@@ -102,7 +106,9 @@ impl<R: Rows> Scope<'_, R> {
 
     pub(super) fn coupons_sent(&mut self, chunk: &SendChunk) {
         let Some(operation) = self.rows.operation(self.merchant, chunk.operation).cloned() else { return };
-        let results = chunk.rows.iter().map(|row| self.send(row, operation.stock, chunk.validity)).collect();
+        let free = free(self.rows, self.merchant, Deed::Claim, self.at.time);
+        let send = |row| if free { self.send(row, operation.stock, chunk.validity) } else { RowResult::NotActive };
+        let results = chunk.rows.iter().map(send).collect();
         self.chunk_done(chunk.operation, results, chunk.last);
     }
 

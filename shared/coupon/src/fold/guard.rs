@@ -3,6 +3,7 @@
 use crate::event::StockState;
 use crate::fold::{At, day_start, find_coupon};
 use crate::id::{MerchantId, Sequence};
+use crate::penalty::Deed;
 use crate::record::{Counter, Entity, Guard, Use};
 use crate::state::{LockEnd, Read, View};
 
@@ -19,19 +20,27 @@ pub(super) fn holds<V: View + ?Sized>(view: &V, merchant: MerchantId, guard: &Gu
         Guard::LockToken(lock, token) => view
             .lock(merchant, *lock)
             .is_some_and(|row| row.end.is_none() && row.lock.expires_at > at.time && row.lock.token == *token),
-        Guard::MerchantOpen => view.merchant_row(merchant, merchant).is_some_and(|row| !row.suspended),
+        Guard::MerchantOpen => free(view, merchant, Deed::Use, at.time),
         Guard::StockOpen(stock, usage) => view.stock(merchant, *stock).is_some_and(|row| match usage {
-            Use::Claim => row.state == StockState::Active,
+            Use::Claim => row.state == StockState::Active && free(view, merchant, Deed::Claim, at.time),
             Use::Redeem => row.state != StockState::Draft && !row.redemptions_stopped,
         }),
     }
+}
+
+/// Whether there is such a merchant, and no sanction bars it from this.
+pub(super) fn free<V: View + ?Sized>(view: &V, merchant: MerchantId, deed: Deed, now: i64) -> bool {
+    view.merchant_row(merchant, merchant).is_some_and(|row| row.barred(deed, now).is_none())
 }
 
 /// The sequence that last changed an entity; 0 when there is none. An operation's is the number of its next chunk,
 /// plus one, so that it is never 0.
 pub fn entity_version<V: View + ?Sized>(view: &V, merchant: MerchantId, entity: Entity) -> Sequence {
     let version = match entity {
-        Entity::Merchant => view.merchant_row(merchant, merchant).map(|_| 1),
+        Entity::Merchant => {
+            let row = view.merchant_row(merchant, merchant);
+            row.map(|row| row.standing.as_ref().map_or(1, |standing| standing.version))
+        }
         Entity::Coupon(number) => find_coupon(view, merchant, number).map(|coupon| coupon.version),
         Entity::Stock(number) => view.stock(merchant, number).map(|row| row.version),
         Entity::Batch(number) => view.batch(merchant, number).map(|row| row.version),
@@ -41,6 +50,14 @@ pub fn entity_version<V: View + ?Sized>(view: &V, merchant: MerchantId, entity: 
         Entity::Operation(number) => view.operation(merchant, number).map(|row| row.chunks + 1),
         Entity::ApiKey(hash) => view.api_key(merchant, hash).map(|row| row.version),
         Entity::RuleSet(number) => view.ruleset(merchant, number).map(|row| row.version),
+        Entity::Case(number) => view.case(merchant, number).map(|row| row.version),
+        Entity::List(number) => view.list(merchant, number).map(|row| row.version),
+        Entity::Model(number) => view.model(merchant, number).map(|row| row.version),
+        Entity::Snooze(number) => view.snooze(merchant, number).map(|row| row.version),
+        Entity::Penalty(number) => view.penalty(merchant, number).map(|row| row.version),
+        Entity::Appeal(number) => view.appeal(merchant, number).map(|row| row.version),
+        Entity::RiskSettings => view.risk_settings(merchant).map(|row| row.version),
+        Entity::PenaltyLadder => view.penalty_ladder(merchant).map(|row| row.version),
     };
     version.unwrap_or(0)
 }

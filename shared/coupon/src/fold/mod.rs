@@ -3,14 +3,23 @@
 //! The rules of keys, fences and cancels are those of the small model in the design; each is there because a
 //! history goes wrong without it.
 
+mod appeal;
+mod audit;
 mod bulk;
+mod case;
+mod challenge;
 mod claim;
 mod guard;
+mod label;
+mod list;
 mod lock;
+mod penalty;
 mod redeem;
 mod rehearse;
+mod review;
 mod ruleset;
 mod shelf;
+mod snooze;
 mod stock;
 
 use crate::event::Event;
@@ -128,7 +137,7 @@ fn fold_record<R: Rows>(rows: &mut R, record: &Record, at: At, rules: Rules) -> 
         }
     }
     let mut number = 0;
-    let mut scope = Scope { rows, merchant: record.merchant, at };
+    let mut scope = Scope { rows, merchant: record.merchant, at, labels: 0 };
     for event in &record.events {
         number = scope.apply(event).max(number);
     }
@@ -144,6 +153,9 @@ fn fold_fence<R: Rows>(rows: &mut R, fence: &Fence, at: At, rules: Rules) {
     let first = row.map(|row| row.refusal).filter(|_| rules.semantics >= 2);
     if row.is_none_or(|row| row.outcome == RequestOutcome::Open) {
         put_refusal(rows, fence.key, first.unwrap_or(fence.refusal), at);
+    }
+    if let Some(decision) = &fence.decision {
+        review::refused(rows, decision, at);
     }
 }
 
@@ -175,11 +187,14 @@ struct Scope<'a, R> {
     rows: &'a mut R,
     merchant: MerchantId,
     at: At,
+    /// Labels that the record has set so far.
+    labels: u64,
 }
 
 impl<R: Rows> Scope<'_, R> {
     /// Applies an event; the running number that it gave, or 0.
     fn apply(&mut self, event: &Event) -> u64 {
+        self.decided(event);
         match event {
             Event::MerchantCreated(profile) => self.merchant_created(profile),
             Event::QuotasSet(merchant, quotas) => self.quotas_set(*merchant, *quotas),
@@ -216,6 +231,21 @@ impl<R: Rows> Scope<'_, R> {
             Event::LoadTestStored(test) => self.load_test_stored(test),
             Event::RulesPushed(pushed) => return self.rules_pushed(pushed),
             Event::RulesMoved(moved) => return self.rules_moved(moved),
+            Event::LabelSet(set) => return self.label_set(set),
+            Event::CaseStepped(stepped) => return self.case_stepped(stepped),
+            Event::SnoozeStepped(stepped) => self.snooze_stepped(stepped),
+            Event::ListStepped(stepped) => self.list_stepped(stepped),
+            Event::ModelPushed(pushed) => return self.model_pushed(pushed),
+            Event::ModelMoved(moved) => return self.model_moved(moved),
+            Event::Audited(deed) => self.audited(deed),
+            Event::Penalty(step) => self.penalty(step),
+            Event::Appeal(step) => self.appeal(step),
+            Event::RiskSettingsSet(set) => self.risk_settings_set(set),
+            Event::PenaltyLadderSet(set) => self.penalty_ladder_set(set),
+            Event::BreakerReset(_) => self.breaker_reset(),
+            Event::ChallengeAnswered(answered) => self.challenge_answered(answered),
+            // It stands in its record, and changes nothing.
+            Event::Decided(_) => {}
         }
         0
     }

@@ -19,7 +19,7 @@ impl<R: Rows> Scope<'_, R> {
     }
 
     fn put_merchant(&mut self, of: MerchantId, profile: &MerchantProfile, quotas: Quotas) {
-        let row = Merchant { profile: profile.clone(), quotas, created_at: self.at.time, suspended: false };
+        let row = Merchant { profile: profile.clone(), quotas, created_at: self.at.time, standing: None };
         self.rows.put(Key::Merchant(self.merchant, of), Row::Merchant(Arc::new(row)));
     }
 

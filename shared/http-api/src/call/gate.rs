@@ -133,8 +133,11 @@ impl Gate {
             return Err(wrong_signature(&credentials));
         }
         self.remember_nonce(&credentials, received_at_ms)?;
-        if caller.suspended {
-            return Err(Problem::of(Code::MerchantSuspended));
+        if let Some(suspension) = &caller.suspended
+            && suspension.ends_at_ms.is_none_or(|end| received_at_ms < end)
+            && !is_open_to_all(uri.path())
+        {
+            return Err(suspension.problem());
         }
         let idempotency_key = idempotency_key(&parts.headers)?;
         let test_outcome = test_outcome(&parts.headers, &caller)?;
@@ -271,6 +274,12 @@ fn is_signed(caller: &Key, credentials: &AuthorizationHeader<'_>, parts: &Parts,
 }
 
 /// Reads on without keeping anything, up to a bound of bytes and of time.
+/// Whoever is penalised may read why, and appeal.
+fn is_open_to_all(path: &str) -> bool {
+    let rest = |open| path.strip_prefix(open).is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'));
+    ["/v1/risk/penalties", "/v1/risk/appeals"].into_iter().any(rest)
+}
+
 async fn discard(body: &mut Body) {
     let reading = async {
         let mut bytes = 0;
@@ -287,4 +296,19 @@ async fn discard(body: &mut Body) {
 
 fn too_large(limit: usize) -> Problem {
     Problem::new(Code::BodyTooLarge, format!("The body may have at most {limit} bytes.")).with("limit_bytes", limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_open_to_all;
+
+    #[test]
+    fn whoever_is_penalised_may_read_why_and_appeal_and_nothing_else() {
+        for open in ["/v1/risk/penalties", "/v1/risk/penalties/pen_1", "/v1/risk/appeals"] {
+            assert!(is_open_to_all(open), "{open}");
+        }
+        for shut in ["/v1/claims", "/v1/risk/penalty-ladder", "/v1/risk/penaltiesx", "/v1/claims/v1/risk/appeals"] {
+            assert!(!is_open_to_all(shut), "{shut}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
+use crate::auth::Suspension;
 use crate::idempotency::Answer;
 use crate::server::{Edge, ServerLimits};
 use crate::testing::{Draft, NOW_MS, gate, json as json_of, key};
@@ -92,15 +93,16 @@ async fn the_ladder_refuses_each_fault_with_its_own_code() {
         expires_at_ms: Some(NOW_MS),
         ..(*key("cfk_test_old")).clone()
     };
-    let suspended = Key {
-        suspended: true,
-        ..(*key("cfk_test_sus")).clone()
+    let suspended = |key_id, ends_at_ms| Key {
+        suspended: Some(Suspension { penalty_id: "pen_1".to_owned(), sanction: "api_off", ends_at_ms }),
+        ..(*key(key_id)).clone()
     };
+    let (off, on_again) = (suspended("cfk_test_sus", Some(NOW_MS + 1)), suspended("cfk_test_was", Some(NOW_MS)));
     let developer = Key {
         role: Role::Developer,
         ..(*key("cfk_test_dev")).clone()
     };
-    let keys = [live, ended, suspended, developer].map(Arc::new);
+    let keys = [live, ended, off, on_again, developer].map(Arc::new);
     let edge = edge([key("cfk_test_1")].into_iter().chain(keys).collect());
     let base = Draft::claim;
     let spoiled = |spoil: fn(&mut Request<Body>)| {
@@ -125,6 +127,7 @@ async fn the_ladder_refuses_each_fault_with_its_own_code() {
         (spoiled(|r| drop(r.headers_mut().remove("idempotency-key"))), "signature_invalid"),
         (spoiled(|r| { r.headers_mut().append("idempotency-key", HeaderValue::from_static("k2")); }), "invalid_field"),
         (Draft { key_id: "cfk_test_sus", ..base() }.signed(), "merchant_suspended"),
+        (Draft { key_id: "cfk_test_was", ..base() }.signed(), "none"),
         (Draft { idempotency_key: Some("a/b"), ..base() }.signed(), "invalid_field"),
         (Draft { idempotency_key: None, ..base() }.signed(), "idempotency_key_missing"),
         (Draft { key_id: "cfk_test_dev", ..base() }.signed(), "role_forbidden"),

@@ -82,7 +82,8 @@ codes! {
     StoreForbidden = 141, "store_forbidden", FORBIDDEN, "The key is bound to other stores",
         "An operator key bound to stores may act for those stores only.", "Use a key for this store, or correct `store_id`.";
     MerchantSuspended = 142, "merchant_suspended", FORBIDDEN, "The merchant is suspended",
-        "The platform has suspended the merchant; its keys may not call.", "Contact the platform.";
+        "A penalty bars the merchant from this; `penalty_id`, `sanction` and `ends_at` say which and until when.",
+        "Read it with `GET /v1/risk/penalties/{id}`; an admin of the merchant may appeal with `POST /v1/risk/appeals`.";
     RiskBlocked = 143, "risk_blocked", FORBIDDEN, "Refused for risk",
         "The risk decision for this attempt was to block.", "Do not retry unchanged. `decision` has the reasons; the merchant can appeal.";
     ChallengeRequired = 144, "challenge_required", FORBIDDEN, "The shopper must pass a challenge",
@@ -124,7 +125,7 @@ codes! {
     ModelNotFound = 180, "model_not_found", NOT_FOUND, "No such model", "The model does not exist.", "List the models.";
     BacktestNotFound = 181, "backtest_not_found", NOT_FOUND, "No such back-test", "The back-test does not exist.", "List the back-tests.";
     LabelNotFound = 182, "label_not_found", NOT_FOUND, "No such label", "The label does not exist.", "List the labels.";
-    ChallengeNotFound = 183, "challenge_not_found", NOT_FOUND, "No such challenge", "The challenge does not exist or has expired.", "Repeat the request to get a new one.";
+    ChallengeNotFound = 183, "challenge_not_found", NOT_FOUND, "No such challenge", "The challenge does not exist, or it is another merchant's.", "Repeat the request to get a new one.";
     SubjectNotFound = 184, "subject_not_found", NOT_FOUND, "No such subject", "Nothing is known about this subject.", "Check kind and value.";
     SnoozeNotFound = 185, "snooze_not_found", NOT_FOUND, "No such snooze", "The snooze does not exist or has ended.", "Nothing needs to be done.";
 
@@ -176,7 +177,14 @@ codes! {
         "The stock expects so many redemptions a day that a load test must have passed before it is opened; `above` says from where on.",
         "Rehearse with `loadtest run --rehearse`, store the report with `POST /v1/load-tests`, and activate again.";
     StockIsRehearsal = 233, "stock_is_rehearsal", CONFLICT, "The stock is a rehearsal itself", "A rehearsal is a twin of a real stock, and has no twins.", "Name the real stock.";
+    ChallengeExpired = 268, "challenge_expired", CONFLICT, "The challenge has expired", "The challenge could be answered until `expires_at`.", "Repeat the request to get a new one.";
+    DecisionNotDerivable = 260, "decision_not_derivable", CONFLICT, "It does not say what it rested on", "The decision was made by a release that did not keep what it rested on.", "Decisions that were made since can be derived again.";
     CaseNotClaimed = 231, "case_not_claimed", CONFLICT, "Claim the case first", "Only whoever has claimed a case may work on it.", "Claim it.";
+    AppealOpen = 245, "appeal_open", CONFLICT, "An appeal is open", "An appeal about the same has not been decided yet; `appeal_id` names it.", "Wait for its outcome.";
+
+    CaseNotClosed = 240, "case_not_closed", CONFLICT, "The case is not closed", "Only a closed case can be reopened.", "Look at its state.";
+    NothingToUndo = 241, "nothing_to_undo", CONFLICT, "Nothing can be taken back",
+        "The case's last step is not the caller's, is older than ten minutes, or voided coupons.", "Look at its steps; reopen it if it is closed.";
 
     IdempotencyKeyReused = 300, "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The key belongs to another request", "The idempotency key was used with another method, path or body.", "Use a new key for a new intention; repeat a retry unchanged.";
     NotYetValid = 301, "not_yet_valid", UNPROCESSABLE_ENTITY, "Not valid yet", "The coupon's validity has not begun.", "Leave the coupon out until `valid_from`.";

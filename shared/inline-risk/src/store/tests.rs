@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use risk::feature::{Feature, Field, Happening, Key, Measure, Observation, Plan, Subject as Shopper, Table};
+use risk::feature::{Asked, Feature, Field, Happening, Key, Measure, Observation, Plan, Subject as Shopper, Table};
 use risk::{Counted, SubjectKind};
 
 use super::*;
@@ -21,7 +21,7 @@ fn counts(seconds: &[u32]) -> SubjectCounts {
 }
 
 fn positions(n: u64) -> Positions {
-    Positions { ledger: vec![n; 256], signals: vec![n, n], watermark_ms: n as i64 }
+    Positions { ledger: vec![n; 256], signals: vec![n, n], watermark_ms: n as i64, ..Positions::beginning(2) }
 }
 
 fn all(counts: &Counts) -> HashMap<Subject, SubjectCounts> {
@@ -121,7 +121,10 @@ fn what_rules_count_is_there_again_and_goes_when_it_is_let_go() {
     let shopper = Shopper::default().with(Field::Merchant, Some([1; 16])).with(Field::User, Some([2; 16]));
     for n in 0..100_u8 {
         let subject = shopper.with(Field::Device, Some([n; 16]));
-        table.observe(&plan, &Observation { happening: Happening::Claim, at_ms: 1_000, subject, amount: 0 });
+        table.observe(
+            &plan,
+            &Observation { happening: Happening::Claim, at_ms: 1_000, subject, amount: 0, place: None },
+        );
     }
     let changed = table.take_changed();
     let rows: Rows = changed.iter().map(|key| Row::Cell(*key, table.row(key))).collect();
@@ -133,8 +136,8 @@ fn what_rules_count_is_there_again_and_goes_when_it_is_let_go() {
     let (mut store, found) = Store::open(&path, 2).expect("opens");
     let mut restored = Table::new(1_000);
     restored.restore(found.cells.iter().map(|(key, cell)| (*key, cell.clone())));
-    let values =
-        |table: &Table| table.values(&plan, &shopper, 2_000).iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    let asked = Asked { subject: &shopper, at_ms: 2_000, now_ms: 2_000, place: None };
+    let values = |table: &Table| table.values(&plan, &asked).iter().map(|value| value.to_bits()).collect::<Vec<_>>();
     assert_eq!(values(&restored), values(&table));
     let gone: Rows = changed.iter().map(|key| Row::Cell(*key, None)).collect();
     store.write(&gone, positions(2)).expect("writes");

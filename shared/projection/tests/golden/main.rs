@@ -6,8 +6,11 @@ mod samples;
 use std::fs;
 use std::path::PathBuf;
 
+use coupon::event::{MerchantProfile, Quotas};
 use coupon::id::Shard;
 use coupon::record::Entry;
+use coupon::state::Merchant;
+use coupon::terms::{Millis, Zone};
 use event_log::envelope::Realm;
 use projection::codec::{self, Control, Decoded};
 
@@ -84,6 +87,18 @@ fn control_records_are_written_and_read_as_ever() {
         let read = codec::decode(&golden);
         assert!(matches!(read, Ok((_, Decoded::Control(read))) if read == control), "{name}: reads as {read:?}");
     }
+}
+
+/// Rows on disk, and their hashes, are older than penalties: where the standing is now stood `suspended: false`.
+#[test]
+fn a_merchant_that_was_never_penalised_is_stored_as_ever() {
+    #[derive(serde::Serialize)]
+    struct Before(MerchantProfile, Quotas, Millis, bool);
+    let profile = MerchantProfile { name: "茶铺".to_owned(), zone: Zone(chrono_tz::Asia::Shanghai), livemode: true };
+    let before = Before(profile.clone(), Quotas::default(), 7, false);
+    let now = Merchant { profile, quotas: Quotas::default(), created_at: 7, standing: None };
+    let before = bincode::serde::encode_to_vec(&before, codec::FORMAT).expect("encodes");
+    assert_eq!(bincode::serde::encode_to_vec(&now, codec::FORMAT).expect("encodes"), before);
 }
 
 #[test]

@@ -1,7 +1,17 @@
 //! One fixed record of each type and event, with a value in every field.
 
+mod penalties;
+
 use std::collections::BTreeMap;
 
+use coupon::appeal::AppealStep;
+use coupon::audit::{AuditObject, Audited};
+use coupon::case::{CaseFacts, CaseOutcome, CaseStep, CaseStepped, Closing, Opening, Priority};
+use coupon::challenge::{Challenge, ChallengeAnswered, Method};
+use coupon::decision::{
+    Asked, Basis, Cluster, Cut, DecisionKept, EnforcedBy, ListHit, ModelUsed, Place, RuleOutcome, RuleSaid, SetUsed,
+    Value as Feature, Who,
+};
 use coupon::event::{
     Action, Actor, ApiKey, Claim, CodesMade, CouponState, Decision, Event, Forgotten, ImportChunk, ImportRow, LoadTest,
     Location, Lock, MerchantProfile, Note, Operation, OperationKind, OrderSummary, Part, Quotas, Reason, Redemption,
@@ -9,9 +19,14 @@ use coupon::event::{
     StoreProfile, Void,
 };
 use coupon::id::{MerchantId, StoreId};
+use coupon::label::{LabelSet, LabelSource};
+use coupon::list::{ItemAdded, ItemKind, ItemValue, ListStep, ListStepped};
 use coupon::money::CNY;
+use coupon::penalty::PenaltyStep;
 use coupon::record::{Cancel, Counter, Entity, Entry, Fence, Fences, Guard, Origin, Record, Request, RequestKey, Use};
 use coupon::ruleset::{RuleState, RuleStep, RulesMoved, RulesPushed};
+use coupon::snooze::{SnoozeStep, SnoozeStepped, Snoozed};
+use coupon::subject::{Subject, SubjectKind};
 use coupon::terms::{AppliesTo, AvailableTime, CodeMode, Limits, Millis, Stacking, Terms, Validity, Value, Zone};
 
 const MERCHANT: MerchantId = MerchantId(7);
@@ -19,7 +34,7 @@ const NOON: Millis = 1_773_154_500_000;
 const ORIGIN: Origin = Origin { instance: 0x0123_4567_89ab_cdef, number: 42 };
 
 /// How many events there are; the compiler counts them in [`name`].
-pub(crate) const EVENTS: usize = 32;
+pub(crate) const EVENTS: usize = 48;
 
 /// The file of an event's record. A new event needs a name, a sample and a file.
 pub(crate) fn name(event: &Event) -> &'static str {
@@ -56,6 +71,26 @@ pub(crate) fn name(event: &Event) -> &'static str {
         Event::LoadTestStored(_) => "load_test_stored",
         Event::RulesPushed(_) => "rules_pushed",
         Event::RulesMoved(_) => "rules_moved",
+        Event::LabelSet(_) => "label_set",
+        Event::CaseStepped(_) => "case_stepped",
+        Event::SnoozeStepped(_) => "snooze_stepped",
+        Event::Audited(_) => "audited",
+        Event::ListStepped(_) => "list_stepped",
+        Event::ModelPushed(_) => "model_pushed",
+        Event::ModelMoved(_) => "model_moved",
+        Event::Penalty(step) => match &**step {
+            PenaltyStep::Imposed(_) => "penalty_imposed",
+            PenaltyStep::Moved(_) => "penalty_moved",
+        },
+        Event::Appeal(step) => match &**step {
+            AppealStep::Made(_) => "appeal_made",
+            AppealStep::Resolved(_) => "appeal_resolved",
+        },
+        Event::RiskSettingsSet(_) => "risk_settings_set",
+        Event::PenaltyLadderSet(_) => "penalty_ladder_set",
+        Event::BreakerReset(_) => "breaker_reset",
+        Event::ChallengeAnswered(_) => "challenge_answered",
+        Event::Decided(_) => "decided",
     }
 }
 
@@ -68,9 +103,16 @@ pub(crate) fn all() -> Vec<(String, Entry)> {
         let stock = StockProfile { terms: Terms { value, ..terms() }, ..stock() };
         all.push((format!("value_{name}"), record(Vec::new(), vec![Event::StockCreated(Box::new(stock))])));
     }
+    all.extend(more_steps());
+    let cases = [Entity::Case(500), Entity::Snooze(501)];
+    let guards = cases.into_iter().map(|entity| Guard::Version(entity, 300)).collect();
+    all.push(("guards_of_cases".to_owned(), record(guards, Vec::new())));
     let decision = Some(Box::new(decision()));
     let fences = vec![Fence { key: key(3), refusal: 17, decision: None }, Fence { key: key(4), refusal: 31, decision }];
     all.push(("fences".to_owned(), Entry::Fences(Fences { origin: ORIGIN, proposed_at: NOON, fences })));
+    let refused = Fence { key: key(6), refusal: 31, decision: Some(Box::new(decision_with_basis())) };
+    let fences = Fences { origin: ORIGIN, proposed_at: NOON, fences: vec![refused] };
+    all.push(("fence_with_basis".to_owned(), Entry::Fences(fences)));
     all.push(("cancel".to_owned(), Entry::Cancel(Cancel { origin: ORIGIN, proposed_at: NOON, key: key(5) })));
     all
 }
@@ -141,6 +183,10 @@ pub(crate) fn events() -> Vec<Event> {
     events.extend(of_operations());
     events.extend(of_load_tests());
     events.extend(of_rules());
+    events.extend(of_cases());
+    events.extend(penalties::samples());
+    events.extend(penalties::settings());
+    events.extend(of_decisions());
     events
 }
 
@@ -175,7 +221,111 @@ fn of_rules() -> Vec<Event> {
     };
     let step = RuleStep::Submit(RuleState::Live);
     let moved = RulesMoved { ruleset: 7, version: 2, step, comment: String::new(), by: "cfk_live_an".to_owned() };
-    vec![Event::RulesPushed(Box::new(pushed)), Event::RulesMoved(Box::new(moved))]
+    let item = |value| ItemAdded {
+        item: [21; 16],
+        kind: ItemKind::Cidr,
+        value,
+        reason: "退款".to_owned(),
+        expires_at: Some(NOON),
+    };
+    let items = vec![item(ItemValue::Clear("192.0.2.0/24".to_owned())), item(ItemValue::Sealed(vec![1, 2]))];
+    let listed = ListStepped { list: 8, by: "cfk_live_an".to_owned(), step: ListStep::Add(items) };
+    vec![
+        Event::RulesPushed(Box::new(pushed.clone())),
+        Event::RulesMoved(Box::new(moved.clone())),
+        Event::ModelPushed(Box::new(pushed)),
+        Event::ModelMoved(Box::new(moved)),
+        Event::ListStepped(Box::new(listed)),
+    ]
+}
+
+fn of_decisions() -> Vec<Event> {
+    let challenge = Challenge { request: key(7), expires_at: NOON };
+    let (method, by) = (Method::RealName, "cfk_live_an".to_owned());
+    let kept = DecisionKept { decision: decision_with_basis(), sealed: vec![1, 2, 3], by: by.clone() };
+    vec![
+        Event::ChallengeAnswered(Box::new(ChallengeAnswered { challenge, passed: true, method, by })),
+        Event::Decided(Box::new(kept)),
+    ]
+}
+
+fn of_cases() -> Vec<Event> {
+    let label = LabelSet {
+        decision: 301,
+        fraud: true,
+        kind: Some("羊毛党".to_owned()),
+        source: LabelSource::Chargeback,
+        reason: "card not present".to_owned(),
+        by: "cfk_live_an".to_owned(),
+    };
+    let [opening, ..] = case_steps();
+    vec![
+        Event::LabelSet(Box::new(label)),
+        opening,
+        snooze(SnoozeStep::Begin(snoozed())),
+        audited(AuditObject::Id("cfk_live_1".to_owned())),
+    ]
+}
+
+/// What an event may be beside its own sample.
+fn more_steps() -> Vec<(String, Entry)> {
+    let named = |name: &str, events: Vec<Event>| (name.to_owned(), record(Vec::new(), events));
+    vec![
+        named("case_steps", case_steps().into_iter().skip(1).collect()),
+        named("snooze_ended", vec![snooze(SnoozeStep::End(501))]),
+        named("audited_made", vec![audited(AuditObject::Made("stk_".to_owned()))]),
+    ]
+}
+
+fn snooze(step: SnoozeStep) -> Event {
+    Event::SnoozeStepped(Box::new(SnoozeStepped { by: "cfk_live_an".to_owned(), step }))
+}
+
+fn audited(object: AuditObject) -> Event {
+    Event::Audited(Box::new(Audited { by: "cfk_live_an".to_owned(), what: "key.end".to_owned(), object }))
+}
+
+fn subject() -> Subject {
+    Subject { kind: SubjectKind::Device, pseudonym: [15; 16] }
+}
+
+fn snoozed() -> Snoozed {
+    let (rule, reason) = ("night".to_owned(), "a tester".to_owned());
+    Snoozed { rule, ruleset: Some(7), subject: subject(), until: NOON, reason }
+}
+
+fn case_steps() -> [Event; 9] {
+    let why = || "why 为何".to_owned();
+    let opening = Opening {
+        subject: Some(subject()),
+        decisions: vec![301, 302],
+        reasons: vec!["velocity".to_owned()],
+        queue: Some("night".to_owned()),
+        priority: Priority::High,
+        note: why(),
+    };
+    let facts = CaseFacts {
+        opened_at: NOON - 1,
+        due_at: NOON,
+        queue: "lead".to_owned(),
+        priority: Priority::High,
+        subject: Some(subject()),
+        decisions: vec![301],
+        decision_count: 101,
+        reasons: vec!["velocity".to_owned()],
+    };
+    let steps = [
+        CaseStep::Open(opening),
+        CaseStep::Claim(Box::new(facts)),
+        CaseStep::Release,
+        CaseStep::Snooze(NOON, why()),
+        CaseStep::Escalate(why()),
+        CaseStep::Note(why()),
+        CaseStep::Close(Closing { outcome: CaseOutcome::Unclear, reason: why(), voided: 3 }),
+        CaseStep::Reopen(why()),
+        CaseStep::Undo,
+    ];
+    steps.map(|step| Event::CaseStepped(Box::new(CaseStepped { case: 500, by: "cfk_live_an".to_owned(), step })))
 }
 
 fn of_the_platform() -> Vec<Event> {
@@ -329,7 +479,45 @@ fn decision() -> Decision {
         evaluator: 2,
         device: Some([15; 16]),
         ip: Some([16; 16]),
+        basis: None,
     }
+}
+
+fn decision_with_basis() -> Decision {
+    let basis = Basis {
+        number: coupon::decision::REFUSED + 77,
+        merchant: MERCHANT,
+        asked: Asked::Redemption,
+        at: NOON,
+        cut: Cut { ledger: 300, signals: 12 },
+        who: Who {
+            user: Some([14; 16]),
+            ip24: Some([19; 16]),
+            store: Some(11),
+            cashier: Some([20; 16]),
+            stock: Some(20),
+            coupon: Some(31),
+            channel: Some([22; 16]),
+        },
+        amount: Some(10_000),
+        margin: Some(3),
+        place: Some(Place { latitude: 31_230_000, longitude: 121_470_000 }),
+        sets: vec![SetUsed { number: 5, version: 2, live: true }, SetUsed { number: 6, version: 1, live: false }],
+        model: Some(ModelUsed { number: 7, version: 3, score: 812 }),
+        features: vec![(0, Feature::Whole(4)), (1, Feature::Bits(0.25_f64.to_bits())), (2, Feature::Unknown)],
+        outcomes: vec![
+            RuleSaid { set: 0, rule: 1, outcome: RuleOutcome::Hit },
+            RuleSaid { set: 0, rule: 2, outcome: RuleOutcome::Error },
+            RuleSaid { set: 1, rule: 0, outcome: RuleOutcome::Snoozed },
+        ],
+        lists: vec![ListHit { owner: MerchantId(0), number: 8, version: 290 }],
+        cluster: Some(Cluster { size: 40, devices: 3, density: Feature::Whole(1), age_spread_seconds: 600 }),
+        score: 812,
+        verdicts: 1,
+        enforced_by: EnforcedBy::Rules,
+        staleness_ms: Some(15),
+    };
+    Decision { action: Action::Block, basis: Some(Box::new(basis)), ..decision() }
 }
 
 fn claim() -> Claim {

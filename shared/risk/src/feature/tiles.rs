@@ -25,12 +25,24 @@ impl Tiles {
     /// The sum of the `reach` tiles that end with `tile`.
     pub(super) fn sum(&self, tile: u32, reach: u32) -> i64 {
         let first = (tile + 1).saturating_sub(reach);
-        let within = self.0.iter().filter(|(at, _)| (first..=tile).contains(at));
+        let from = self.0.partition_point(|(at, _)| *at < first);
+        let within = self.0[from..].iter().take_while(|(at, _)| *at <= tile);
         within.fold(0, |sum, (_, amount)| sum.saturating_add(*amount))
+    }
+
+    /// How many tiles there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// The newest tile.
     pub(super) fn newest(&self) -> Option<u32> {
         self.0.last().map(|(tile, _)| *tile)
     }
+}
+
+/// The tile of a moment.
+pub(super) fn tile(at_ms: i64, width_seconds: u32) -> u32 {
+    u32::try_from(at_ms.max(0) / (1_000 * i64::from(width_seconds))).unwrap_or(u32::MAX - 1)
 }

@@ -61,6 +61,8 @@ pub(super) enum ExprKind {
     Attribute(String),
     /// `has(field)`
     Has(crate::feature::Field),
+    /// `listed("name")`
+    Listed(String),
     Not(Box<Expr>),
     Negative(Box<Expr>),
     Binary(Binary, Box<Expr>, Box<Expr>),

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::ast::{Binary, Expr, ExprKind, RuleText};
+use super::facts::attributes;
 use super::problem::{Problem, code};
-use crate::feature::Happening;
+use crate::feature::{Feature, Happening};
 
 /// What an expression gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,17 +34,18 @@ impl Type {
     }
 }
 
-/// What a request itself says, by the name that rules use.
-pub(super) const ATTRIBUTES: [(&str, Type, &str); 4] = [
-    ("event", Type::Text, "what is asked for: \"claim\", \"lock\" or \"redemption\""),
-    ("amount", Type::Number, "the order's amount, minor units"),
-    ("hour", Type::Number, "the hour of the merchant's day, 0 to 23"),
-    ("weekday", Type::Number, "1 for Monday to 7 for Sunday"),
-];
+/// Different features of one text: each is counted for every key from then on, and looked up for every request.
+const MOST_FEATURES: usize = 500;
 
 pub(super) fn check(rules: &[RuleText], problems: &mut Vec<Problem>) {
-    let mut names = BTreeSet::new();
+    let (mut names, mut features) = (BTreeSet::new(), BTreeSet::new());
     for rule in rules {
+        let few = features.len() <= MOST_FEATURES;
+        collect(&rule.when, &mut features);
+        if few && features.len() > MOST_FEATURES {
+            let message = format!("a rule set looks at {MOST_FEATURES} features at most");
+            problems.push(Problem::new(rule.place, code::TOO_MUCH, message, "use the windows of other rules"));
+        }
         if !names.insert(rule.name.as_str()) {
             let message = format!("there is a rule `{}` already", rule.name);
             problems.push(Problem::new(rule.place, code::NAME_TAKEN, message, "give this one another name"));
@@ -52,6 +54,28 @@ pub(super) fn check(rules: &[RuleText], problems: &mut Vec<Problem>) {
             Some(Type::YesNo) | None => {}
             Some(other) => problems.push(wrong(&rule.when, "a condition", Type::YesNo, other)),
         }
+    }
+}
+
+/// What an expression gives that stands alone: a number or a condition.
+pub(super) fn check_expression(expr: &Expr, problems: &mut Vec<Problem>) -> Option<Type> {
+    let found = type_of(expr, problems)?;
+    if found == Type::Text {
+        problems.push(wrong(expr, "an expression", Type::Number, found));
+        return None;
+    }
+    Some(found)
+}
+
+fn collect(expr: &Expr, features: &mut BTreeSet<Feature>) {
+    match &expr.kind {
+        ExprKind::Feature(feature) => _ = features.insert(*feature),
+        ExprKind::Not(inner) | ExprKind::Negative(inner) => collect(inner, features),
+        ExprKind::Binary(_, left, right) => {
+            collect(left, features);
+            collect(right, features);
+        }
+        _ => {}
     }
 }
 
@@ -70,11 +94,11 @@ fn type_of(expr: &Expr, problems: &mut Vec<Problem>) -> Option<Type> {
     match &expr.kind {
         ExprKind::Number(_) | ExprKind::Feature(_) => Some(Type::Number),
         ExprKind::Text(_) => Some(Type::Text),
-        ExprKind::Has(_) => Some(Type::YesNo),
+        ExprKind::Has(_) | ExprKind::Listed(_) => Some(Type::YesNo),
         ExprKind::Attribute(name) => {
-            let found = ATTRIBUTES.iter().find(|(known, ..)| known == name).map(|(_, of, _)| *of);
+            let found = attributes().find(|(known, ..)| known == name).map(|(_, of, _)| of);
             if found.is_none() {
-                let known: Vec<_> = ATTRIBUTES.iter().map(|(name, ..)| *name).collect();
+                let known: Vec<_> = attributes().map(|(name, ..)| name).collect();
                 let hint =
                     format!("a request has {}; what is counted is written count(... by ..., 1h)", known.join(", "));
                 problems.push(Problem::new(expr.place, code::UNKNOWN_NAME, format!("`{name}` is not known"), hint));

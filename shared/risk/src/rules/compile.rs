@@ -1,28 +1,10 @@
 //! Rules into closures over slots.
 
-use std::cell::Cell;
-
 use super::RuleSet;
 use super::ast::{Action, Binary, Expr, ExprKind, RuleText};
-use crate::feature::{Plan, Subject};
-
-/// What a request says and what is known of whom it has to do with.
-pub struct Facts<'a> {
-    /// The values of the plan's features, by their numbers; not a number where one is not known.
-    pub values: &'a [f64],
-    /// With whom and what.
-    pub subject: &'a Subject,
-    /// `claim`, `lock` or `redemption`.
-    pub event: &'a str,
-    /// The order's amount, minor units; not a number where there is none.
-    pub amount: f64,
-    /// The hour of the merchant's day, 0 to 23.
-    pub hour: f64,
-    /// 1 for Monday to 7 for Sunday.
-    pub weekday: f64,
-    /// Something could not be worked out.
-    pub failed: Cell<bool>,
-}
+use super::check::Type;
+use super::facts::{Attribute, Facts};
+use crate::feature::Plan;
 
 type Number = Box<dyn Fn(&Facts<'_>) -> f64 + Send + Sync>;
 type YesNo = Box<dyn Fn(&Facts<'_>) -> bool + Send + Sync>;
@@ -57,28 +39,15 @@ pub struct Condition {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Source {
     Slot(usize),
-    Amount,
-    Hour,
-    Weekday,
+    Attribute(Attribute),
 }
 
 impl Source {
     fn value(self, facts: &Facts<'_>) -> f64 {
         match self {
             Self::Slot(number) => facts.values.get(number).copied().unwrap_or(f64::NAN),
-            Self::Amount => facts.amount,
-            Self::Hour => facts.hour,
-            Self::Weekday => facts.weekday,
+            Self::Attribute(attribute) => attribute.value(facts),
         }
-    }
-
-    fn of_attribute(name: &str) -> Option<Self> {
-        Some(match name {
-            "amount" => Self::Amount,
-            "hour" => Self::Hour,
-            "weekday" => Self::Weekday,
-            _ => return None,
-        })
     }
 }
 
@@ -127,12 +96,36 @@ impl Rule {
     }
 
     /// The reason with what was counted in the place of `{n}`; the rule's name where it gives none.
-    pub fn reason(&self, facts: &Facts<'_>) -> String {
+    pub fn text(&self, counted: i64) -> String {
         if self.reason.is_empty() {
             return format!("Rule {} hit.", self.name);
         }
-        let counted = self.because(facts).map_or_else(String::new, |condition| condition.value(facts).to_string());
-        self.reason.replace("{n}", &counted)
+        self.reason.replace("{n}", &counted.to_string())
+    }
+
+    /// What a reason with this threshold and window was counted of, as rules spell it.
+    pub fn feature(&self, threshold: i64, window_seconds: u32) -> Option<&str> {
+        let of = |it: &&Condition| (it.threshold as i64, it.window_seconds) == (threshold, window_seconds);
+        self.conditions.iter().find(of).map(|condition| condition.what.as_str())
+    }
+}
+
+/// A numeric expression, ready to be evaluated: what a learned model looks at is written so.
+pub struct Expression {
+    /// As it was written.
+    pub text: String,
+    /// The features that it looks at, by their numbers in the plan.
+    pub slots: Vec<usize>,
+    number: Number,
+}
+
+impl Expression {
+    /// Its value; not a number where something is not known, or is divided by zero. A condition is 1 where it is so, and 0
+    /// where it is not or is not known.
+    pub fn value(&self, facts: &Facts<'_>) -> f64 {
+        facts.failed.set(false);
+        let value = (self.number)(facts);
+        if facts.failed.get() { f64::NAN } else { value }
     }
 }
 
@@ -166,6 +159,18 @@ pub(super) fn compile(rules: Vec<RuleText>, plan: &mut Plan) -> RuleSet {
     RuleSet { rules }
 }
 
+/// Of an expression that was checked, and is a number or a condition.
+pub(super) fn expression(text: &str, expr: &Expr, gives: Type, plan: &mut Plan) -> Expression {
+    let mut compiler = Compiler { plan, slots: Vec::new(), conditions: Vec::new() };
+    let number: Number = if gives == Type::YesNo {
+        let is_so = compiler.yes_no(expr);
+        Box::new(move |facts| f64::from(u8::from(is_so(facts))))
+    } else {
+        compiler.number(expr)
+    };
+    Expression { text: text.to_owned(), slots: compiler.slots, number }
+}
+
 impl Compiler<'_> {
     fn rule(&mut self, rule: RuleText) -> Rule {
         let when = self.yes_no(&rule.when);
@@ -189,7 +194,7 @@ impl Compiler<'_> {
                 }
                 Some(Source::Slot(number))
             }
-            ExprKind::Attribute(name) => Source::of_attribute(name),
+            ExprKind::Attribute(name) => Attribute::of(name).map(Source::Attribute),
             _ => None,
         }
     }
@@ -231,6 +236,10 @@ impl Compiler<'_> {
             ExprKind::Has(field) => {
                 let field = *field;
                 Box::new(move |facts| facts.subject.get(field).is_some())
+            }
+            ExprKind::Listed(list) => {
+                let list = list.clone();
+                Box::new(move |facts| facts.lists.contains(&list.as_str()))
             }
             ExprKind::Not(inner) => {
                 let inner = self.yes_no(inner);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! rule bulk_claim {
-//!   when distinct(user by device, 24h) > 3 or count(claim by ip, 10m) > 50
+//!   when distinct(user by device, 24h) > 3 or count(claim by ip24, 10m) > 50
 //!   then review score 300
 //!   reason "{n} users on one device"
 //! }
@@ -14,6 +14,7 @@
 mod ast;
 mod check;
 mod compile;
+mod facts;
 mod parse;
 mod problem;
 mod token;
@@ -21,7 +22,8 @@ mod token;
 use crate::feature::Plan;
 
 pub use ast::Action;
-pub use compile::{Condition, Facts, Outcome, Rule};
+pub use compile::{Condition, Expression, Outcome, Rule};
+pub use facts::Facts;
 pub use problem::{Place, Problem, code};
 
 /// The rules to begin with.
@@ -40,7 +42,7 @@ pub fn check(text: &str) -> Vec<Problem> {
 
 /// What a request itself says: names, types and meanings, for editors.
 pub fn attributes() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    check::ATTRIBUTES.iter().map(|(name, of, about)| (*name, of.name(), *about))
+    facts::attributes().map(|(name, of, about)| (name, of.name(), about))
 }
 
 /// The rules of a text; the features that they look at are added to the plan.
@@ -52,6 +54,17 @@ pub fn compile(text: &str, plan: &mut Plan) -> Result<RuleSet, Vec<Problem>> {
         return Err(problems);
     }
     Ok(compile::compile(rules, plan))
+}
+
+/// One expression in the words of rules, such as `count(claim by ip, 1h) / distinct(device by ip, 1h)`: what a learned model
+/// looks at. Its features are added to the plan. A condition gives 1 or 0.
+pub fn expression(text: &str, plan: &mut Plan) -> Result<Expression, Vec<Problem>> {
+    let expr = parse::parse_expression(text).map_err(|problem| vec![problem])?;
+    let mut problems = Vec::new();
+    match check::check_expression(&expr, &mut problems) {
+        Some(gives) if problems.is_empty() => Ok(compile::expression(text, &expr, gives, plan)),
+        _ => Err(problems),
+    }
 }
 
 #[cfg(test)]

@@ -7,14 +7,16 @@
 //! operand    = number | duration | text | attribute | "(" expression ")" | "not" expression | "-" operand
 //!            | "count" "(" event "by" key "," window ")" | "sum" "(" event "by" key "," window ")"
 //!            | "distinct" "(" field "by" key "," window ")" | "age" "(" key ")" | "idle" "(" key ")"
-//!            | "has" "(" field ")"
+//!            | "has" "(" field ")" | "listed" "(" text ")"
+//!            | ( "burst" | "gap_variation" ) "(" event "by" key "," window ")"
+//!            | ( "fraud_rate" | "frauds" | "settled" ) "(" key "," window ")" | "travel_speed" "(" key ")"
 //! key        = field { "+" field }
 //! ```
 
 use super::ast::{Action, Binary, Expr, ExprKind, RuleText};
 use super::problem::{Place, Problem, code};
 use super::token::{Placed, Token, tokens};
-use crate::feature::{Feature, Field, Happening, Key, Measure, WINDOWS_HINT, is_window};
+use crate::feature::{Feature, Field, Happening, Key, Measure};
 
 /// Rules of one set.
 const MOST_RULES: usize = 500;
@@ -23,11 +25,18 @@ const DEEPEST: usize = 32;
 /// Operators of one rule: a chain of them is as deep as it is long.
 const MOST_OPERATORS: usize = 200;
 
+/// Problems that are told at once.
+const MOST_PROBLEMS: usize = 100;
+
 /// How strongly `and` binds.
 const AND: u8 = 2;
 
 /// What a rule may say it does, for hints.
 const ACTIONS: &str = "write allow, review, challenge or block";
+
+/// What can be called, for hints.
+const CALLS: &str =
+    "count, sum, distinct, age, idle, burst, gap_variation, fraud_rate, frauds, settled, travel_speed, has and listed";
 
 pub(super) struct Parser {
     tokens: Vec<Placed>,
@@ -54,11 +63,24 @@ pub(super) fn parse(text: &str) -> (Vec<RuleText>, Vec<Problem>) {
             Ok(rule) => rules.push(rule),
             Err(problem) => {
                 problems.push(problem);
+                if problems.len() == MOST_PROBLEMS {
+                    break;
+                }
                 parser.next_rule();
             }
         }
     }
     (rules, problems)
+}
+
+/// The one expression of a text.
+pub(super) fn parse_expression(text: &str) -> Result<Expr, Problem> {
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0, operators: 0 };
+    let expr = parser.expression(0)?;
+    if parser.peek() == &Token::End {
+        return Ok(expr);
+    }
+    Err(parser.wrong("the end of the expression", "write one expression only"))
 }
 
 impl Parser {
@@ -157,12 +179,16 @@ impl Parser {
 
     fn reason(&mut self) -> Result<String, Problem> {
         self.take();
+        self.quoted("the reason's text", "write it in double quotes; {n} stands for what was counted")
+    }
+
+    fn quoted(&mut self, wanted: &str, hint: &str) -> Result<String, Problem> {
         match self.peek().clone() {
             Token::Text(text) => {
                 self.take();
                 Ok(text)
             }
-            _ => Err(self.wrong("the reason's text", "write it in double quotes; {n} stands for what was counted")),
+            _ => Err(self.wrong(wanted, hint)),
         }
     }
 
@@ -232,47 +258,58 @@ impl Parser {
 
     fn call(&mut self, name: &str, place: Place) -> Result<ExprKind, Problem> {
         self.sign("(", "")?;
+        let feature = |(measure, key, window_seconds)| ExprKind::Feature(Feature { measure, key, window_seconds });
         let kind = match name {
-            "count" => {
-                let happening = self.happening()?;
-                let (key, window) = self.by_and_window("count(claim by device, 1h)")?;
-                ExprKind::Feature(Feature { measure: Measure::Count(happening), key, window_seconds: window })
-            }
-            "sum" => {
-                let happening = self.happening()?;
-                let (key, window) = self.by_and_window("sum(redemption by user, 24h)")?;
-                ExprKind::Feature(Feature { measure: Measure::Sum(happening), key, window_seconds: window })
-            }
+            "count" => feature(self.of_happening(Measure::Count, "count(claim by device, 1h)")?),
+            "sum" => feature(self.of_happening(Measure::Sum, "sum(redemption by user, 24h)")?),
+            "burst" => feature(self.of_happening(Measure::Burst, "burst(claim by store, 1h)")?),
+            "gap_variation" => feature(self.of_happening(Measure::GapVariation, "gap_variation(claim by device, 1h)")?),
             "distinct" => {
-                let field = self.field()?;
-                let (key, window) = self.by_and_window("distinct(user by device, 24h)")?;
-                ExprKind::Feature(Feature { measure: Measure::Distinct(field), key, window_seconds: window })
+                let measure = Measure::Distinct(self.field()?);
+                feature(self.by_and_window(measure, "distinct(user by device, 24h)")?)
             }
-            "age" => ExprKind::Feature(Feature { measure: Measure::Age, key: self.key()?, window_seconds: 0 }),
-            "idle" => ExprKind::Feature(Feature { measure: Measure::Idle, key: self.key()?, window_seconds: 0 }),
+            "fraud_rate" => feature(self.key_and_window(Measure::FraudRate, "fraud_rate(device, 28d)")?),
+            "frauds" => feature(self.key_and_window(Measure::Frauds, "frauds(device, 28d)")?),
+            "settled" => feature(self.key_and_window(Measure::Settled, "settled(device, 28d)")?),
+            "age" => feature((Measure::Age, self.key()?, 0)),
+            "idle" => feature((Measure::Idle, self.key()?, 0)),
+            "travel_speed" => feature((Measure::Speed, self.key()?, 0)),
             "has" => ExprKind::Has(self.field()?),
+            "listed" => ExprKind::Listed(self.quoted("the list's name", "write it like listed(\"vpn\")")?),
             _ => {
-                let hint = "there are count, sum, distinct, age, idle and has";
-                return Err(Problem::new(place, code::UNKNOWN_NAME, format!("`{name}` is no feature"), hint));
+                let message = format!("`{name}` is no feature");
+                return Err(Problem::new(place, code::UNKNOWN_NAME, message, format!("there are {CALLS}")));
             }
         };
         self.sign(")", "close the bracket")?;
         Ok(kind)
     }
 
-    fn by_and_window(&mut self, example: &str) -> Result<(Key, u32), Problem> {
-        let form = format!("write it like {example}");
-        self.keyword("by", &form)?;
+    fn of_happening(
+        &mut self,
+        measure: fn(Happening) -> Measure,
+        example: &str,
+    ) -> Result<(Measure, Key, u32), Problem> {
+        let measure = measure(self.happening()?);
+        self.by_and_window(measure, example)
+    }
+
+    fn by_and_window(&mut self, measure: Measure, example: &str) -> Result<(Measure, Key, u32), Problem> {
+        self.keyword("by", &format!("write it like {example}"))?;
+        self.key_and_window(measure, example)
+    }
+
+    fn key_and_window(&mut self, measure: Measure, example: &str) -> Result<(Measure, Key, u32), Problem> {
         let key = self.key()?;
-        self.sign(",", &form)?;
-        let place = self.place();
-        let Token::Duration(seconds) = *self.peek() else { return Err(self.wrong("a window", WINDOWS_HINT)) };
-        if !is_window(seconds) {
-            let message = format!("{seconds} s cannot be counted exactly");
-            return Err(Problem::new(place, code::WINDOW, message, WINDOWS_HINT));
+        self.sign(",", &format!("write it like {example}"))?;
+        let (place, hint) = (self.place(), measure.windows_hint());
+        let Token::Duration(window_seconds) = *self.peek() else { return Err(self.wrong("a window", hint)) };
+        if !(Feature { measure, key, window_seconds }).can_be_counted() {
+            let message = format!("{window_seconds} s cannot be counted exactly");
+            return Err(Problem::new(place, code::WINDOW, message, hint));
         }
         self.take();
-        Ok((key, seconds))
+        Ok((measure, key, window_seconds))
     }
 
     fn happening(&mut self) -> Result<Happening, Problem> {

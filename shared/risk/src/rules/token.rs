@@ -129,6 +129,7 @@ impl Reader<'_> {
             Problem::new(place, code::SYNTAX, format!("`{written}` is no number and no duration"), hint)
         };
         if let Ok(number) = written.parse::<f64>()
+            && number.is_finite()
             && written.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
         {
             return Ok(Token::Number(number));
