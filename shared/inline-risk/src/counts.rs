@@ -118,7 +118,7 @@ pub(crate) fn values(
 }
 
 /// A decision, owned or not.
-pub(crate) trait AsDecision {
+pub trait AsDecision {
     /// It.
     fn as_decision(&self) -> &Decision;
 }

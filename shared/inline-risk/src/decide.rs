@@ -1,5 +1,7 @@
 //! From what is known to a decision; and from a decision's basis to the same again.
 
+use std::sync::atomic::Ordering;
+
 use coupon::decision::{Action, Basis, Cluster, Decision, EnforcedBy, Reason, RuleOutcome, Value, Who};
 use coupon::id::MerchantId;
 use coupon::list::ListMode;
@@ -104,6 +106,9 @@ impl InlineRisk {
 
     /// The largest cluster that anybody of the request belongs to; not known while the graph is being made anew.
     fn cluster(&self, question: &Question) -> Option<Cluster> {
+        if !self.graph_is_whole.load(Ordering::Relaxed) {
+            return None;
+        }
         let Question { merchant, user, device, ip, .. } = *question;
         let facts = self.graph().try_read()?.facts(&Sighting { merchant: merchant.0, user, device, address: ip });
         Some(Cluster {

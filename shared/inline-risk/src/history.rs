@@ -139,7 +139,12 @@ impl History {
     fn begin(&self, inner: &mut Inner, first_ms: i64) -> io::Result<()> {
         inner.write()?;
         if let Some(file) = inner.file.take() {
-            file.sync_data()?;
+            // On a thread of its own: who counts does not wait for the disk.
+            projection::background::spawn("history-sync", move || {
+                if let Err(error) = file.sync_data() {
+                    tracing::error!(%error, "history of risk cannot be made durable");
+                }
+            })?;
         }
         let number = inner.segments.back().map_or(0, |last| last.number + 1);
         let path = self.folder.join(format!("{number:08}-{}.history", first_ms.max(0)));

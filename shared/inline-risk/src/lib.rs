@@ -9,6 +9,7 @@ mod backtest;
 mod breakers;
 mod counts;
 mod decide;
+mod graph_of;
 mod history;
 mod limiter;
 mod list_book;
@@ -24,7 +25,7 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use coupon::decision::Reason;
 use coupon::event::Pseudonym;
@@ -73,6 +74,8 @@ pub struct InlineRisk {
     counts: RwLock<Counts>,
     /// Who hangs together with whom. Locked apart: making it anew takes long, and no decision waits for that.
     graph: RwLock<Graph>,
+    /// All of the past is in it.
+    graph_is_whole: AtomicBool,
     /// All rule sets, whatever their state.
     rule_sets: Mutex<BTreeMap<u64, Arc<RuleSetRow>>>,
     /// All models, likewise.
@@ -100,6 +103,7 @@ impl InlineRisk {
             proofs: Proofs::default(),
             counts: RwLock::new(Counts::new(config.max_keys)),
             graph: RwLock::new(Graph::new(config.graph_nodes)),
+            graph_is_whole: AtomicBool::new(false),
             rule_sets: Mutex::default(),
             models: Mutex::default(),
             refits: Mutex::default(),

@@ -10,6 +10,8 @@ use projection::feed::Folded;
 use risk::graph::Sighting;
 use serde::{Deserialize, Serialize};
 
+use crate::counts::AsDecision;
+use crate::graph_of::Seen;
 use crate::rule_book::Occasion;
 use crate::signals::Signal;
 
@@ -89,11 +91,11 @@ pub struct Decided<D = Decision> {
     pub decision: D,
 }
 
-impl Past<&Decision> {
+impl<D: AsDecision> Past<D> {
     /// Who was seen together, where something came about.
-    pub(crate) fn sighting(&self) -> Option<(i64, Sighting)> {
+    pub(crate) fn sighting(&self) -> Option<Seen> {
         let What::Decided(decided) = &self.what else { return None };
-        let Decision { device, ip, .. } = *decided.decision;
+        let Decision { device, ip, .. } = *decided.decision.as_decision();
         let sighting = Sighting { merchant: self.merchant.0, user: decided.who.user, device, address: ip };
         decided.done.then_some((self.time_ms, sighting))
     }

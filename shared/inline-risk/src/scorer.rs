@@ -14,6 +14,7 @@ use risk::{Rule, Subject, VelocityRules, Verdict};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::InlineRisk;
+use crate::graph_of::{self, Seen};
 use crate::history::History;
 use crate::past::{self, Past, What};
 use crate::refit::Fitted;
@@ -129,6 +130,7 @@ impl Opened {
             verdicts: vec![0; log.partitions(Topic::Verdicts) as usize],
             log,
             inline: inline.clone(),
+            sightings: graph_of::start(&inline, &self.history)?,
             history: self.history,
             fitting: None,
             labels: FxHashMap::default(),
@@ -170,6 +172,8 @@ struct Worker {
     log: Arc<dyn EventLog>,
     inline: Arc<InlineRisk>,
     history: Arc<History>,
+    /// To the thread that keeps the graph.
+    sightings: Sender<Seen>,
     /// Counts that are being made from the history.
     fitting: Option<Receiver<Fitted>>,
     rules: Vec<Rule>,
@@ -194,7 +198,6 @@ impl Worker {
         let mut counts = self.inline.counts().write();
         counts.velocity.restore(found.subjects);
         counts.table.restore(found.cells);
-        self.inline.graph().write().restore(found.nodes);
         self.labels = found.labels;
         counts.plan = risk::feature::Plan::of(&self.positions.features);
         counts.ledger.clone_from(&self.positions.ledger);
@@ -338,11 +341,10 @@ impl Worker {
         }
         reached(&mut counts);
         drop(counts);
-        let mut graph = self.inline.graph().write();
-        for (at_ms, sighting) in past.iter().filter_map(Past::sighting) {
-            graph.observe(at_ms, &sighting);
+        for seen in past.iter().filter_map(Past::sighting) {
+            // Gone only where this process ends.
+            let _ = self.sightings.send(seen);
         }
-        drop(graph);
         if let Err(error) = self.history.append(past) {
             tracing::error!(%error, "history of risk cannot be written");
             self.broken = true;
@@ -459,10 +461,6 @@ impl Worker {
         drop(counts);
         let labels = &self.labels;
         rows.extend(self.relabelled.drain().map(|key| Row::Label(key, labels.get(&key).copied())));
-        let seen = self.inline.graph().write().take_changed();
-        let graph = self.inline.graph().read();
-        rows.extend(seen.into_iter().map(|key| Row::Node(key, graph.row(&key))));
-        drop(graph);
         let changes = Changes { rows, positions: self.positions.clone(), then };
         if self.writer.send(changes).is_err() {
             tracing::error!("the thread that writes the risk projection is gone");

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use linear_hashing::LinearHashMap;
 use risk::feature::{CellKey, CellRow, Feature};
-use risk::graph::{self, NodeKey};
 use risk::{Subject, SubjectCounts};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -90,8 +89,6 @@ pub(crate) enum Row {
     Cell(CellKey, Option<CellRow>),
     /// Whether a decision was labelled as fraud, by merchant and number.
     Label((u32, u64), Option<bool>),
-    /// A user, a device or an address in the graph.
-    Node(NodeKey, Option<graph::Row>),
 }
 
 impl Row {
@@ -101,12 +98,11 @@ impl Row {
             Self::Subject(subject, _) => encode(&(0_u8, subject)),
             Self::Cell(key, _) => encode(&(1_u8, key)),
             Self::Label(key, _) => encode(&(3_u8, key)),
-            Self::Node(key, _) => encode(&(2_u8, key)),
         })
     }
 
     fn is_gone(&self) -> bool {
-        matches!(self, Self::Subject(_, None) | Self::Cell(_, None) | Self::Node(_, None) | Self::Label(_, None))
+        matches!(self, Self::Subject(_, None) | Self::Cell(_, None) | Self::Label(_, None))
     }
 }
 
@@ -119,14 +115,12 @@ pub(crate) struct Counts {
     pub(crate) cells: LinearHashMap<CellKey, CellRow>,
     /// Labels of decisions.
     pub(crate) labels: FxHashMap<(u32, u64), bool>,
-    /// Of the graph.
-    pub(crate) nodes: LinearHashMap<NodeKey, graph::Row>,
 }
 
 impl Counts {
     /// Whether nothing was counted.
     pub(crate) fn is_empty(&self) -> bool {
-        self.subjects.is_empty() && self.cells.is_empty() && self.nodes.is_empty()
+        self.subjects.is_empty() && self.cells.is_empty()
     }
 
     fn restore(&mut self, rows: Rows) {
@@ -138,8 +132,6 @@ impl Counts {
                 Row::Cell(key, None) => drop(self.cells.remove(&key)),
                 Row::Label(key, Some(fraud)) => drop(self.labels.insert(key, fraud)),
                 Row::Label(key, None) => drop(self.labels.remove(&key)),
-                Row::Node(key, Some(node)) => drop(self.nodes.insert(key, node)),
-                Row::Node(key, None) => drop(self.nodes.remove(&key)),
             }
         }
     }
