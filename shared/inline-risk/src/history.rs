@@ -100,9 +100,11 @@ impl History {
             let file = OpenOptions::new().append(true).open(&last.path)?;
             file.set_len(u64::from(end.offset))?;
             last.bytes = end.offset;
-            // The last one may not have reached the disk when the power went; those before it have.
-            if frames(&std::fs::read(&last.path)?, |_, _: Past| ControlFlow::Continue(())).is_err() {
-                return Ok(None);
+            // The last two may not have reached the disk when the power went; those before them have.
+            for segment in inner.segments.iter().rev().take(2) {
+                if frames(&std::fs::read(&segment.path)?, |_, _: Past| ControlFlow::Continue(())).is_err() {
+                    return Ok(None);
+                }
             }
             inner.file = Some(file);
         }

@@ -99,14 +99,11 @@ pub enum Happening {
     /// A redemption whose order exceeds the highest minimum spend of its coupons by less than 1 %; told beside the
     /// redemption itself.
     OnThreshold,
-    /// A redemption was taken back.
-    Reversal,
 }
 
 impl Happening {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Claim, Self::Lock, Self::Redemption, Self::Refused, Self::OnThreshold, Self::Reversal];
+    pub const ALL: [Self; 5] = [Self::Claim, Self::Lock, Self::Redemption, Self::Refused, Self::OnThreshold];
 
     /// As rules spell it.
     pub fn name(self) -> &'static str {
@@ -116,7 +113,6 @@ impl Happening {
             Self::Redemption => "redemption",
             Self::Refused => "refused",
             Self::OnThreshold => "on_threshold",
-            Self::Reversal => "reversal",
         }
     }
 }

@@ -21,7 +21,7 @@ fn the_rule_of_the_design_compiles_as_it_stands() {
 fn all_features_are_read_as_they_are_written() {
     let written = [
         "count(on_threshold by coupon + store, 7d)",
-        "sum(reversal by cashier, 24h)",
+        "sum(on_threshold by cashier, 24h)",
         "burst(claim by ip24, 1h)",
         "gap_variation(claim by device, 10m)",
         "fraud_rate(merchant, 28d)",

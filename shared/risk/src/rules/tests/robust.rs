@@ -143,9 +143,11 @@ fn large_texts_are_told_their_first_problems_only() {
 #[test]
 fn a_set_looks_at_a_bounded_number_of_features() {
     let rule = |n: usize| {
-        let name = Happening::ALL[n].name();
-        let counts = (1..=50).map(|minutes| format!("count({name} by user, {minutes}m) > 3"));
-        let sums = (1..=50).map(|minutes| format!("sum({name} by ip, {minutes}m) > 3"));
+        // Each rule has features of its own.
+        let name = Happening::ALL[n % Happening::ALL.len()].name();
+        let (key, other) = if n < Happening::ALL.len() { ("user", "ip") } else { ("device", "store") };
+        let counts = (1..=50).map(|minutes| format!("count({name} by {key}, {minutes}m) > 3"));
+        let sums = (1..=50).map(|minutes| format!("sum({name} by {other}, {minutes}m) > 3"));
         format!("rule r{n} {{ when {} then block }}", counts.chain(sums).collect::<Vec<_>>().join(" or "))
     };
     let set = |rules: usize| (0..rules).map(rule).collect::<Vec<_>>().join("\n");
