@@ -17,13 +17,14 @@ PROFILE ?= redeem-200
 LOAD_REPORT ?= target/load-test
 ROUNDS ?= 3
 SECONDS ?= 10
+SHOPPERS ?= 100000
 # The key of whatever listens at TARGET: that of the cluster, if that is where it is.
 PLATFORM_KEY ?= $(if $(filter $(TARGET),$(shell cat $(CLUSTER_DIR)/address 2>/dev/null)),$(CLUSTER_DIR),$(DATA_DIR))/platform-key.json
 BINARIES = -p standalone -p issuer -p redeemer -p risk-scorer -p cluster
 
 .DEFAULT_GOAL := help
 .PHONY: help run cluster cluster-down cluster-status test faults verify lint deny load report-check replay bench bench-growth \
-  bench-peers bench-kafka risk-bench k6 clean
+  bench-peers bench-kafka prove risk-bench k6 clean
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,7 +56,7 @@ faults: ## brokers and services killed, stopped and cut off under load, three br
 	$(CARGO) test --workspace --no-run
 	$(CARGO) test --workspace --test faults -- --test-threads 1 --nocapture
 
-verify: lint deny test faults ## the longer checks too: many more histories, and the real claims with a kill in the middle
+verify: lint deny test faults prove ## the longer checks too: many more histories, and the real claims with a kill in the middle
 	SIMULATOR_SEEDS=100000 $(CARGO) test --workspace --test general --test keys
 	$(CARGO) build --release -p standalone -p loadtest
 	@if [ -f "$(CLAIMS)" ]; then \
@@ -110,6 +111,10 @@ bench-kafka: ## redemptions at a rate on one broker and the three services: [RAT
 	$(CARGO) build --release -p loadtest
 	./target/release/loadtest run redeem-200 --target "$$(cat $(CLUSTER_DIR)/address)" \
 	  --platform-key $(CLUSTER_DIR)/platform-key.json $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION))
+
+prove: ## 100,000 shoppers' risk decisions counted again from the log to the bit, over a kill and a rebuild: [SHOPPERS=100000]
+	$(CARGO) build --profile quick -p standalone -p loadtest
+	./target/quick/loadtest prove --shoppers $(SHOPPERS)
 
 risk-bench: ## how good the learned score is, on published data; writes docs/risk-quality.md: [FRAUD_DATA=../shared/data] [TRAIN_FROM=day]
 	$(CARGO) build --profile quick -p risk-bench

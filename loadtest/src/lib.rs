@@ -14,6 +14,7 @@ mod failure;
 mod names;
 mod parallel;
 mod progress;
+pub mod prove;
 pub mod replay;
 pub mod run;
 mod server;

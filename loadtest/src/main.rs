@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use loadtest::{Failure, Result, bench, replay, versus};
+use loadtest::{Failure, Result, bench, prove, replay, versus};
 use serde::Serialize;
 
 /// Load tests with a verdict, real traffic and plain figures, for a Counterfoil server on this machine.
@@ -41,6 +41,8 @@ enum Command {
     },
     /// Send a file of real claims, let two checkouts fight over every third coupon, and judge what came of it
     Replay(ReplayArguments),
+    /// Make risk decisions at random, kill the server, make its projections anew, and look at every decision again
+    Prove(ProveArguments),
     /// Measure redemptions, claims and validations per second, bytes of log per redemption, and the rebuild
     Bench(BenchArguments),
     /// Measure the product beside what one would build without it, and beside the machine's ceilings
@@ -93,6 +95,31 @@ struct ReplayArguments {
 enum MerchantsArgument {
     PerRow,
     One,
+}
+
+#[derive(Args)]
+struct ProveArguments {
+    /// Shoppers, each of whom makes one decision or two
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    shoppers: u64,
+    /// Decisions that are derived again one by one
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    derived: usize,
+    /// What the shoppers are drawn from [default: another each time]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Calls in flight
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    concurrency: usize,
+    /// The server to start [default: the counterfoil beside this executable]
+    #[arg(long, value_name = "PATH")]
+    server_binary: Option<PathBuf>,
+    /// Where that server keeps its data; must be fresh [default: a temporary folder]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Write the result here as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -183,6 +210,7 @@ fn main() -> ExitCode {
         Command::Profiles { name } => run_command::profiles(name.as_deref()),
         Command::Compare { before, after } => run_command::compare(&before, &after),
         Command::Replay(arguments) => holds(replay(arguments)),
+        Command::Prove(arguments) => holds(prove(arguments)),
         Command::Bench(arguments) => holds(bench(arguments)),
         Command::Versus(arguments) => versus(arguments).map(|()| 0),
         Command::Growth(arguments) => holds(growth(arguments)),
@@ -214,6 +242,21 @@ fn replay(arguments: ReplayArguments) -> Result<bool> {
         ..replay::Options::new(arguments.data, server)
     };
     let report = runtime()?.block_on(replay::run(options))?;
+    result(&report, &report.table(), arguments.json.as_deref())?;
+    Ok(report.holds())
+}
+
+fn prove(arguments: ProveArguments) -> Result<bool> {
+    let options = prove::Options {
+        server_binary: arguments.server_binary,
+        data_dir: arguments.data_dir,
+        shoppers: arguments.shoppers,
+        derived: arguments.derived,
+        seed: arguments.seed.unwrap_or_else(rand::random),
+        concurrency: arguments.concurrency,
+        silent: false,
+    };
+    let report = runtime()?.block_on(prove::run(&options))?;
     result(&report, &report.table(), arguments.json.as_deref())?;
     Ok(report.holds())
 }
