@@ -98,9 +98,14 @@ pub async fn run(options: &Options) -> Result<Report> {
     end(server).await?;
     let audit = stage.place.tool(&["audit"]).await?;
     let audit_holds = audit.status.success();
+    let verified = stage.place.tool(&["rebuild", "--verify"]).await?;
+    if !options.silent {
+        eprintln!("{}", verified.text.trim());
+    }
+    let hashes_equal = verified.status.success();
     let seconds = begun.elapsed().as_secs_f64();
     let (seed, made, refused) = (options.seed, answers.decisions.len() as u64, answers.refused);
-    Ok(Report { seed, made, refused, online, rebuilt, derived, audit_holds, seconds })
+    Ok(Report { seed, made, refused, online, rebuilt, derived, audit_holds, hashes_equal, seconds })
 }
 
 async fn open(place: Place) -> Result<(Server, Stage)> {

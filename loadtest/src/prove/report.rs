@@ -34,6 +34,8 @@ pub struct Report {
     pub derived: Counted,
     /// Whether `counterfoil audit` found all well.
     pub audit_holds: bool,
+    /// Whether `counterfoil rebuild --verify` found equal hashes of all state, that of risk too.
+    pub hashes_equal: bool,
     /// Wall-clock time of all of it.
     pub seconds: f64,
 }
@@ -44,7 +46,10 @@ impl Report {
         let sound = |counted: &Counted| counted.differ == 0;
         // Refused requests are decisions too, which no answer named.
         let whole = self.online.compared >= self.made && self.rebuilt.compared >= self.made;
-        whole && self.audit_holds && [&self.online, &self.rebuilt, &self.derived].into_iter().all(sound)
+        whole
+            && self.audit_holds
+            && self.hashes_equal
+            && [&self.online, &self.rebuilt, &self.derived].into_iter().all(sound)
     }
 
     /// The table for people.
@@ -61,11 +66,13 @@ impl Report {
             table.line(what, counted.compared);
             table.line("  of these not equal to the bit", counted.differ);
         }
-        let mut text = table.render();
-        for example in [&self.online, &self.rebuilt, &self.derived].into_iter().flat_map(|counted| &counted.examples) {
-            text += &format!("differs: {example}\n");
-        }
-        text += if self.audit_holds { "counterfoil audit: holds\n" } else { "counterfoil audit: BROKEN\n" };
-        text + if self.holds() { "PASS\n" } else { "FAIL\n" }
+        let all = [&self.online, &self.rebuilt, &self.derived];
+        let examples =
+            all.into_iter().flat_map(|counted| &counted.examples).map(|example| format!("differs: {example}"));
+        let audit = format!("counterfoil audit: {}", if self.audit_holds { "holds" } else { "BROKEN" });
+        let verified = format!("counterfoil rebuild --verify: {}", if self.hashes_equal { "equal" } else { "DIFFERS" });
+        let verdict = if self.holds() { "PASS" } else { "FAIL" }.to_owned();
+        let lines: Vec<String> = examples.chain([audit, verified, verdict]).collect();
+        table.render() + &lines.join("\n") + "\n"
     }
 }

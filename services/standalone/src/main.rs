@@ -71,7 +71,8 @@ enum Command {
     },
     /// Fold the whole log into a new projection; the server must be stopped
     Rebuild {
-        /// Compare the hashes of all shards with the projection that is there, and leave it; exit code 1 if one differs
+        /// Compare the hashes of all shards, and of what risk counts, with the projections that are there, and leave them; exit
+        /// code 1 if one differs
         #[arg(long)]
         verify: bool,
     },

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use event_log::{EventLog, Topic};
 use projection::disk::Disk;
@@ -11,7 +12,15 @@ use projection::ledger::Ledger;
 use super::{Source, fold_all, fold_one, print, records};
 use host::ADDRESS_FILE;
 use host::Failure;
-use host::parts::LEDGER_FOLDER;
+use host::parts::{Duties, LEDGER_FOLDER, RISK_FOLDER};
+use inline_risk::Digest;
+use storage::Storage;
+
+/// Where what risk counted lies beside its counts.
+const HISTORY_FOLDER: &str = "risk.history";
+
+/// So long it may take until what rules look at is counted.
+const RULES_WITHIN: Duration = Duration::from_mins(10);
 
 pub(crate) fn run(source: &Source, verify: bool) -> Result<ExitCode, Failure> {
     let data_dir = source.data_dir.as_path();
@@ -31,7 +40,11 @@ pub(crate) fn run(source: &Source, verify: bool) -> Result<ExitCode, Failure> {
     let folder = data_dir.join(LEDGER_FOLDER);
     let partitions = log.partitions(Topic::Ledger) as usize;
     if verify {
-        return compare(log.as_ref(), &folder, partitions, &fresh, folded.damaged.is_empty());
+        let sound = compare(log.as_ref(), &folder, partitions, &fresh)? && folded.damaged.is_empty();
+        // Ten million coupons are held once, not twice.
+        drop(fresh);
+        let equal = compare_counts(source, &log)?;
+        return Ok(ExitCode::from(u8::from(!(sound && equal))));
     }
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
@@ -49,13 +62,7 @@ fn is_served(data_dir: &Path) -> bool {
 }
 
 /// What is on disk, folded on to the end of the log, against what was folded from its beginning.
-fn compare(
-    log: &dyn EventLog,
-    folder: &Path,
-    partitions: usize,
-    fresh: &Ledger,
-    sound: bool,
-) -> Result<ExitCode, Failure> {
+fn compare(log: &dyn EventLog, folder: &Path, partitions: usize, fresh: &Ledger) -> Result<bool, Failure> {
     let existed = folder.exists();
     let (_disk, mut live, reached) = Disk::open(folder, partitions)?;
     let from_disk: u64 = live.shards().map(|shard| shard.sequence).sum();
@@ -76,8 +83,66 @@ fn compare(
     }
     if differ.is_empty() {
         print(&format!("hashes of all 256 shards are equal ({from_disk} records were on disk)"));
-        return Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(1) });
+    } else {
+        print(&format!("hashes DIFFER in shards {}", differ.join(", ")));
     }
-    print(&format!("hashes DIFFER in shards {}", differ.join(", ")));
-    Ok(ExitCode::from(1))
+    Ok(differ.is_empty())
+}
+
+/// The counts of risk that are on disk, counted on to the end of the log, against counts from its beginning. Both are made
+/// by the code that serves, in folders of their own.
+fn compare_counts(source: &Source, log: &Arc<dyn EventLog>) -> Result<bool, Failure> {
+    let (ours, anew) = (tempfile::tempdir_in(&source.data_dir)?, tempfile::tempdir_in(&source.data_dir)?);
+    for name in [LEDGER_FOLDER, RISK_FOLDER, HISTORY_FOLDER] {
+        copy(&source.data_dir.join(name), &ours.path().join(name))?;
+    }
+    let (ours, anew) = (count(source, log, ours.path())?, count(source, log, anew.path())?);
+    let Digest { subjects, cells, hash } = anew;
+    if ours == anew {
+        print(&format!("hashes of risk are equal ({subjects} subjects, {cells} counts, {hash:032x})"));
+    } else {
+        print(&format!("hashes of risk DIFFER: {ours:?} on disk, {anew:?} anew"));
+    }
+    Ok(ours == anew)
+}
+
+/// Counts in a folder on to the end of the log.
+fn count(source: &Source, log: &Arc<dyn EventLog>, folder: &Path) -> Result<Digest, Failure> {
+    let master = host::keys::master_key(&source.config.security, &source.data_dir, false)?;
+    let storage = Arc::new(Storage::open(&format!("file://{}", std::path::absolute(folder)?.display()))?);
+    let duties = Duties { leads: false, judges: false, shares: false };
+    let parts = host::parts::start(log, &source.config, &master, folder, duties, storage, Arc::default())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let last =
+            |ledger: &Ledger, _| ledger.shards().map(|shard| (shard.shard(), shard.sequence)).collect::<Vec<_>>();
+        let last = parts.backend.ledger.query(last).await?;
+        let counts = parts.scorer.inline.counts();
+        while !counts.read().has_reached(&last) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        parts.scorer.inline.settle(RULES_WITHIN);
+        let digest = Digest::of(&counts.read());
+        parts.backend.ledger.stop().await;
+        parts.scorer.stop();
+        Ok(digest)
+    })
+}
+
+/// Copies a folder of files, and of folders of files; one that is not there is left out.
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    if !from.exists() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to)?
+        } else {
+            std::fs::copy(entry.path(), to).map(|_| ())?
+        }
+    }
+    Ok(())
 }

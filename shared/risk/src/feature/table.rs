@@ -163,6 +163,12 @@ impl Table {
         plan.features().iter().zip(&plan.reads).map(value).collect()
     }
 
+    /// All counts that a plan reads, in no particular order.
+    pub fn rows(&self, plan: &Plan) -> impl Iterator<Item = (&CellKey, &CellRow)> {
+        let read: FxHashSet<Counter> = plan.counters.iter().map(|counted| counted.counter).collect();
+        self.cells.iter().filter(move |(key, _)| read.contains(&key.0))
+    }
+
     /// How many cells there are.
     pub fn len(&self) -> usize {
         self.cells.len()
