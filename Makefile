@@ -18,18 +18,35 @@ LOAD_REPORT ?= target/load-test
 ROUNDS ?= 3
 SECONDS ?= 10
 SHOPPERS ?= 100000
+SCREENSHOTS ?= target/screenshots
+BOARD_SECONDS ?= 600
 # The key of whatever listens at TARGET: that of the cluster, if that is where it is.
 PLATFORM_KEY ?= $(if $(filter $(TARGET),$(shell cat $(CLUSTER_DIR)/address 2>/dev/null)),$(CLUSTER_DIR),$(DATA_DIR))/platform-key.json
 BINARIES = -p standalone -p issuer -p redeemer -p risk-scorer -p cluster
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster cluster-down cluster-status test faults verify lint deny load report-check replay bench bench-growth \
-  bench-peers bench-kafka prove risk-bench k6 clean
+.PHONY: help pages run cluster cluster-down cluster-status test faults verify lint deny load report-check replay bench bench-growth \
+  bench-peers bench-kafka prove looks screenshots board-bench case-bench risk-bench k6 clean
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-run: ## build and start on the embedded log, with a sample merchant and gentle traffic
+# The pages are built where npm is; without it all the rest is, and `/` says how to get them.
+PAGES = services/risk-scorer/dashboard
+PAGES_SOURCES = $(shell find $(PAGES) -path '*/node_modules' -prune -o -path $(PAGES)/dist -prune -o -path $(PAGES)/test-results -prune \
+  -o -name schema.d.ts -o -type f -print 2>/dev/null)
+HAS_PAGES := $(wildcard $(PAGES)/package.json)
+HAS_NPM := $(shell command -v npm 2>/dev/null)
+
+$(PAGES)/dist/index.html: $(PAGES_SOURCES)
+	npm ci --prefix $(PAGES) --no-audit --no-fund
+	npm run build --prefix $(PAGES)
+	@touch $@
+
+pages: $(if $(and $(HAS_PAGES),$(HAS_NPM)),$(PAGES)/dist/index.html) ## the pages for people, where npm is there and they have changed
+	@$(if $(HAS_NPM),:,echo "npm is missing: the API is served without its pages; with Node.js 20 or later make run gets them")
+
+run: pages ## build and start on the embedded log, with sample merchants, shoppers and abusers
 	$(CARGO) build --release -p standalone -p loadtest
 	./target/release/counterfoil demo --data-dir $(DATA_DIR)
 
@@ -45,27 +62,49 @@ cluster-down: ## ends what `make cluster` started
 cluster-status: ## what of it runs, and how much memory each process holds
 	./target/release/counterfoil-cluster --folder $(CLUSTER_DIR) status
 
-test: ## all tests (needs Java, Maven, nginx, PostgreSQL, Redis: deploy/setup.sh peers); ends with how many passed
+test: ## all tests, in a real browser too (installs what deploy/setup.sh peers and browser name); ends with how many passed
 	@deploy/setup.sh peers
-	@set -o pipefail; $(CARGO) test --workspace --lib --bins --tests --no-fail-fast 2>&1 | awk '{ print; fflush() } \
-	  /^test result:/ { passed += $$4; failed += $$6; skipped += $$8 } \
-	  END { printf "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped }'
+	@deploy/setup.sh browser
+	@$(MAKE) --no-print-directory pages
+	@CARGO="$(CARGO)" deploy/test.sh
+
+looks: pages ## every page in both languages and themes, wide and narrow, held against WCAG 2.2 AA by axe-core in a real browser
+	@deploy/setup.sh browser
+	$(CARGO) build --profile quick -p standalone
+	COUNTERFOIL=$(CURDIR)/target/quick/counterfoil npm run e2e --prefix $(PAGES) -- --grep "in every look"
+
+screenshots: pages ## pictures of every page in both languages and themes, 1440 and 390 pixels wide: [SCREENSHOTS=target/screenshots]
+	@deploy/setup.sh browser
+	$(CARGO) build --profile quick -p standalone
+	SCREENSHOTS=$(abspath $(SCREENSHOTS)) COUNTERFOIL=$(CURDIR)/target/quick/counterfoil npm run screenshots --prefix $(PAGES)
+
+board-bench: pages ## the live page under load: frames and memory of the tab: [BOARD_SECONDS=600] [RATE=2000]
+	@deploy/setup.sh browser
+	$(CARGO) build --profile quick -p standalone -p loadtest
+	ENDURANCE_MINUTES=$$(awk "BEGIN { print $(BOARD_SECONDS) / 60 }") ENDURANCE_RATE=$(or $(RATE),2000) \
+	  COUNTERFOIL=$(CURDIR)/target/quick/counterfoil LOADTEST=$(CURDIR)/target/quick/loadtest npm run e2e:endurance --prefix $(PAGES)
+
+case-bench: pages ## thirty cases closed by keyboard: how long each page takes, measured in the browser
+	@deploy/setup.sh browser
+	$(CARGO) build --profile quick -p standalone
+	COUNTERFOIL=$(CURDIR)/target/quick/counterfoil npm run e2e:cases --prefix $(PAGES)
 
 faults: ## brokers and services killed, stopped and cut off under load, three brokers; takes about fifteen minutes
 	@deploy/setup.sh faults
 	$(CARGO) test --workspace --no-run
 	$(CARGO) test --workspace --test faults -- --test-threads 1 --nocapture
 
-verify: lint deny test faults prove ## the longer checks too: many more histories, and the real claims with a kill in the middle
+verify: lint deny test looks faults prove ## the longer checks too: many more histories, and the real claims with a kill in the middle
 	SIMULATOR_SEEDS=100000 $(CARGO) test --workspace --test general --test keys
 	$(CARGO) build --release -p standalone -p loadtest
 	@if [ -f "$(CLAIMS)" ]; then \
 	  ./target/release/loadtest replay --data "$(CLAIMS)" --kill-after 20000 --kill-after 70000; \
 	else echo "no real claims: CLAIMS=file names them"; fi
 
-lint: ## format and clippy, warnings are errors
+lint: pages ## format, clippy, and the same for the pages; warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	npm run check --prefix $(PAGES)
 
 deny: ## licences, bans and sources of all that is linked; advisories too where their database can be reached
 	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny

@@ -5,6 +5,7 @@
 
 pub mod api;
 mod bulk;
+mod sign_ins;
 mod spool;
 mod state;
 

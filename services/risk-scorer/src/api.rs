@@ -30,12 +30,14 @@ mod challenges;
 mod cluster;
 mod decided;
 mod decisions;
+mod events;
 mod known;
 mod label_file;
 mod labelled;
 mod labels;
 mod list_file;
 mod lists;
+mod live;
 mod marks;
 mod models;
 mod penalised;
@@ -72,6 +74,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     document.merge(breakers::Document::openapi());
     document.merge(challenges::Document::openapi());
     document.merge(stats::Document::openapi());
+    document.merge(live::Document::openapi());
+    document.merge(events::Document::openapi());
     document
 }
 
@@ -88,12 +92,29 @@ pub struct RiskApi {
     pub gate: Arc<Gate>,
     /// Back-tests of this instance.
     backtests: Arc<backtests::Backtests>,
+    /// Those who watch this instance.
+    live: Arc<live::Hub>,
+    /// Who may look at the past.
+    turns: events::Turns,
 }
 
 impl RiskApi {
-    /// Over a process's parts.
+    /// Over a process's parts. Starts the task that tells those who watch, for which it needs a runtime.
     pub fn new(scorer: ScorerHandle, backend: Arc<Backend>, gate: Arc<Gate>) -> Self {
-        Self { scorer, backend, gate, backtests: Arc::default() }
+        live::Hub::start(|live| Self { scorer, backend, gate, backtests: Arc::default(), live, turns: events::turns() })
+    }
+
+    /// Makes the same again around those who watch, without holding them.
+    fn parts(&self) -> impl Fn(Arc<live::Hub>) -> Self + Send + Sync + use<> {
+        let Self { scorer, backend, gate, backtests, live: _, turns } = self.clone();
+        move |live| Self {
+            scorer: scorer.clone(),
+            backend: backend.clone(),
+            gate: gate.clone(),
+            backtests: backtests.clone(),
+            live,
+            turns: turns.clone(),
+        }
     }
 }
 
@@ -124,6 +145,8 @@ pub fn router(state: RiskApi) -> Router {
         .merge(breakers::router())
         .merge(challenges::router())
         .merge(stats::router())
+        .merge(live::router())
+        .merge(events::router())
         .with_state(state)
 }
 

@@ -69,6 +69,6 @@ pub async fn router(parts: &Parts, ready: &Arc<AtomicBool>) -> Result<Router, Fa
         .merge(issuer::router(issuer))
         .merge(redeemer::router(redeemer))
         .merge(risk_scorer::router(analyst))
-        .merge(host::docs::router())
+        .merge(host::docs::router(&parts.dashboard)?)
         .merge(host::health(ready)))
 }

@@ -3,6 +3,7 @@
 mod demo;
 mod openapi;
 mod serve;
+mod sign_in;
 mod tools;
 
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use clap::{Parser, Subcommand};
 
 use crate::tools::Source;
 use host::Failure;
-use host::config::Config;
+use host::config::{Config, Switch};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -44,19 +45,31 @@ enum Command {
         /// Address and port; port 0 takes a free one [default: 127.0.0.1:8080]
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
+        /// The pages for people at `/`, and their signing in [default: on]
+        #[arg(long, value_name = "on|off")]
+        dashboard: Option<Switch>,
         /// End, as after SIGTERM, when the standard input is closed: a program that starts this one so leaves nothing
         /// behind when it is killed
         #[arg(long)]
         end_with_stdin: bool,
     },
-    /// Serve with a sample test merchant and gentle live traffic, and print a session to paste
+    /// Serve with sample test merchants, shoppers and abusers, and print a session to paste
     Demo {
         /// Address and port; port 0 takes a free one [default: 127.0.0.1:8080]
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
-        /// Without traffic
-        #[arg(long)]
+        /// The pages for people at `/`, and their signing in [default: on]
+        #[arg(long, value_name = "on|off")]
+        dashboard: Option<Switch>,
+        /// How much goes on
+        #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+        traffic: demo::Traffic,
+        /// Without traffic, as `--traffic off`
+        #[arg(long, conflicts_with = "traffic")]
         quiet: bool,
+        /// As of `serve`
+        #[arg(long)]
+        end_with_stdin: bool,
     },
     /// Check the invariants over the whole log; exit code 1 when one is broken
     Audit {
@@ -94,6 +107,8 @@ enum Command {
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
     },
+    /// People who sign in to the pages: make them, list them, give them links
+    Users(tools::users::Asked),
     /// Records of the ledger as JSON lines
     Log(tools::log::Wanted),
     /// Topics on Kafka: make them, check them
@@ -144,17 +159,21 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     config.kafka.single_broker |= arguments.single_broker;
     let data_dir = arguments.data_dir;
     match arguments.command {
-        Command::Serve { listen, end_with_stdin } => {
+        Command::Serve { listen, dashboard, end_with_stdin } => {
             on_the_embedded_log(&config)?;
+            config.dashboard.turn(dashboard);
             config.server.listen = listen.unwrap_or(config.server.listen);
             config.check()?;
             serve::run(&config, &data_dir, None, end_with_stdin)
         }
-        Command::Demo { listen, quiet } => {
+        Command::Demo { listen, dashboard, traffic, quiet, end_with_stdin } => {
+            let traffic = if quiet { demo::Traffic::Off } else { traffic };
+            config.limits.max_keys = config.limits.max_keys.min(demo::MOST_KEYS);
             on_the_embedded_log(&config)?;
+            config.dashboard.turn(dashboard);
             config.server.listen = listen.unwrap_or(config.server.listen);
             config.check()?;
-            serve::run(&config, &data_dir, Some(demo::Demo { traffic: !quiet }), false)
+            serve::run(&config, &data_dir, Some(demo::Demo { traffic }), end_with_stdin)
         }
         Command::Audit { json } => tools::audit::run(&Source { data_dir, config }, json),
         Command::Explain { coupon } => tools::explain::run(&Source { data_dir, config }, &coupon),
@@ -166,6 +185,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let call = tools::call::Call { method, path, body, target, key_file, idempotency_key };
             tools::call::run(&data_dir, call)
         }
+        Command::Users(asked) => tools::users::run(&data_dir, asked),
         Command::Log(wanted) => tools::log::run(&Source { data_dir, config }, &wanted),
         Command::Openapi => {
             tools::print(&openapi::text());

@@ -54,9 +54,14 @@ pub(crate) fn document() -> OpenApi {
     );
     components.add_security_scheme("signature", SecurityScheme::ApiKey(ApiKey::Header(signature)));
     components.add_security_scheme("test_key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    let cookie = ApiKeyValue::with_description("counterfoil_session", "Of people; writes carry X-CSRF-Token besides.");
+    components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     let none: [&str; 0] = [];
-    document.security =
-        Some(vec![SecurityRequirement::new("signature", none), SecurityRequirement::new("test_key", none)]);
+    document.security = Some(vec![
+        SecurityRequirement::new("signature", none),
+        SecurityRequirement::new("test_key", none),
+        SecurityRequirement::new("session", none),
+    ]);
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
             complete(operation, method != "get");

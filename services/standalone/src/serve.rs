@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind as UnixSignal, signal};
 use tokio::sync::oneshot;
 
 use crate::demo::Demo;
+use crate::sign_in;
 
 /// Serves until SIGTERM or SIGINT, or until the standard input is closed where that is asked for; then drains.
 pub(crate) fn run(
@@ -52,6 +53,10 @@ async fn serve(
     let (limits, admission) = (host::limits(config), host::admission(config));
     admission.also_waits(Box::new(move || backend.ledger.waited()));
     crate::tools::print(&format!("listening on http://{address}"));
+    // Where there is nothing to see yet, only the demonstration says where that would be.
+    let announces =
+        config.dashboard.enabled && (config.dashboard.folder.is_some() || dashboard::is_embedded() || demo.is_some());
+    let tell = announces.then(|| tokio::spawn(sign_in::announce(address, data_dir.to_owned())));
     let show = demo.map(|demo| tokio::spawn(demo.run(format!("http://{address}"), data_dir.to_owned())));
     let stop = async move {
         tokio::select! {
@@ -63,8 +68,8 @@ async fn serve(
         ready.store(false, Ordering::Release);
     };
     let report = http_api::server::serve(listener, router, limits, admission, stop).await;
-    if let Some(show) = show {
-        show.abort();
+    for task in [tell, show].into_iter().flatten() {
+        task.abort();
     }
     let _ = std::fs::remove_file(data_dir.join(ADDRESS_FILE));
     parts.stop().await;

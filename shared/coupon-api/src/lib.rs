@@ -11,6 +11,7 @@ pub mod events;
 pub mod listing;
 pub mod metrics;
 pub mod past;
+pub mod people;
 pub mod refusal;
 pub mod render;
 pub mod secrets;

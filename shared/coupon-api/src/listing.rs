@@ -1,7 +1,25 @@
 //! Pages over the lists that only grow.
 
+use coupon::id::MerchantId;
 use coupon::terms::Millis;
+use http_api::call::Call;
 use http_api::page::{Cursor, List, Page};
+use http_api::problem::{Code, Problem};
+
+use crate::backend::Backend;
+
+/// The merchant whose lists a caller reads: its own, or the one that it names where it sees all.
+pub fn read_of(backend: &Backend, call: &Call, named: Option<&str>) -> Result<MerchantId, Problem> {
+    let missing = || Problem::of(Code::MerchantNotFound).pointer("/query/merchant_id");
+    let Some(named) = named else {
+        return call.scope().ok_or_else(|| {
+            let detail = "merchant_id is required: the key belongs to no merchant.";
+            Problem::new(Code::MissingField, detail).pointer("/query/merchant_id")
+        });
+    };
+    let id: MerchantId = named.parse().map_err(|_| missing())?;
+    if call.sees(id) && backend.directory.merchant(id).is_some() { Ok(id) } else { Err(missing()) }
+}
 
 /// A list's places and numbers, newest first, after the cursor's place. Lists only grow, so a place stays what it is.
 pub fn newest(numbers: &[u64], after: Option<u64>) -> impl Iterator<Item = (u64, u64)> {

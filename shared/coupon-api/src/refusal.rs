@@ -83,6 +83,11 @@ pub fn code(rejection: &Rejection) -> Code {
         Rejection::ListItemNotFound => Code::ListItemNotFound,
         Rejection::ModelNotFound => Code::ModelNotFound,
         Rejection::ChallengeExpired(_) => Code::ChallengeExpired,
+        Rejection::UserNotFound => Code::UserNotFound,
+        Rejection::UserExists => Code::UserExists,
+        Rejection::UserDisabled => Code::UserDisabled,
+        Rejection::SignInFailed => Code::SignInFailed,
+        Rejection::LinkExpired => Code::LinkExpired,
     }
 }
 

@@ -58,6 +58,23 @@ impl Secrets {
         format!("cfs_{}", hex::encode(self.master.derive("api secret v1", &[key_id.as_bytes()])))
     }
 
+    /// The token of a one-time link, from what stands of it in the log.
+    pub fn sign_in_token(&self, seed: &[u8; 16]) -> String {
+        hex::encode(self.master.derive("sign-in link v1", &[seed]))
+    }
+
+    /// The key under which sessions of people are made and known again, by all instances.
+    pub fn session_key(&self) -> [u8; 32] {
+        self.master.derive("sessions v1", &[])
+    }
+
+    /// A request's fingerprint that says nothing of its body to those who read the log: for bodies with a password, which
+    /// otherwise could be tried against a quick hash.
+    pub fn private_fingerprint(&self, fingerprint: [u8; 16]) -> [u8; 16] {
+        let whole = self.master.derive("private fingerprint v1", &[&fingerprint]);
+        whole.first_chunk().copied().unwrap_or_default()
+    }
+
     /// The merchant's code key.
     pub fn codes(&self, merchant: MerchantId) -> CodeKey {
         self.of(merchant).codes

@@ -1,5 +1,5 @@
-//! What every call needs of the ledger, kept beside it so that nobody has to ask the owner: keys and merchants from the
-//! platform's shard, stores and a few marks of the merchants'.
+//! What every call needs of the ledger, kept beside it so that nobody has to ask the owner: keys, users and merchants
+//! from the platform's shard, stores and a few marks of the merchants'.
 
 use std::sync::Arc;
 
@@ -7,12 +7,15 @@ use coupon::code::parse_generated;
 use coupon::id::{MerchantId, StoreId};
 use coupon::penalty::Standing;
 use coupon::state::{Key as RowKey, KeyRow, Merchant, Row};
+use coupon::user::UserRow;
 use dashmap::DashMap;
-use http_api::auth::{Key, KeyDirectory, Role, Suspension};
+use http_api::auth::{Key, KeyDirectory, Role, Suspension, User};
 use http_api::quota::Quotas;
 use http_api::signature::Secret;
 
 use crate::dto::penalty::suspension;
+use crate::dto::user::user_id;
+use crate::people::People;
 use crate::secrets::Secrets;
 
 /// All keys, merchants and stores.
@@ -32,6 +35,7 @@ pub struct Directory {
     /// Where there is, or was, something to rehearse on.
     rehearsals: DashMap<MerchantId, ()>,
     stores: DashMap<StoreId, ()>,
+    people: People,
 }
 
 impl Directory {
@@ -47,6 +51,7 @@ impl Directory {
             look_alikes: DashMap::new(),
             rehearsals: DashMap::new(),
             stores: DashMap::new(),
+            people: People::default(),
         }
     }
 
@@ -72,6 +77,10 @@ impl Directory {
                     self.keys_of.entry(merchant).or_default().push(*hash);
                 }
                 self.put(row);
+            }
+            (RowKey::User(_, number), Row::User(row)) => {
+                let caller = self.person(*number, row);
+                self.people.put(*number, row, caller);
             }
             (RowKey::CodeText(merchant, _), Row::CodeText(text)) if parse_generated(text).is_some() => {
                 self.look_alikes.insert(*merchant, ());
@@ -122,16 +131,46 @@ impl Directory {
         let keys = self.keys_of.get(&of).map(|keys| keys.clone()).unwrap_or_default();
         let rows = keys.iter().filter_map(|hash| self.rows.get(hash).map(|row| row.clone()));
         rows.for_each(|row| self.put(&row));
+        for (number, row) in self.people.of(of) {
+            let caller = self.person(number, &row);
+            self.people.put(number, &row, caller);
+        }
+    }
+
+    /// People who sign in.
+    pub fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// A user as a caller. A merchant's user may do what an admin of it may, and an engineer what the platform may.
+    fn person(&self, number: u64, row: &UserRow) -> Option<Arc<Key>> {
+        let role = match row.profile.role.as_str() {
+            "analyst" => Role::Analyst,
+            "analyst_lead" => Role::AnalystLead,
+            "merchant" => Role::Admin,
+            "engineer" => Role::Platform,
+            _ => return None,
+        };
+        let merchant = row.profile.merchant;
+        let known = merchant.and_then(|merchant| self.merchant(merchant));
+        let key = Key {
+            key_id: user_id(number).into(),
+            merchant,
+            role,
+            store_ids: None,
+            livemode: known.as_ref().is_none_or(|known| known.profile.livemode),
+            // Nobody signs with it: people are not found among keys.
+            secret: Secret::new(&hex::encode(rand::random::<[u8; 32]>())),
+            suspended: merchant.and_then(|it| self.suspended.get(&it).map(|it| it.clone())),
+            expires_at_ms: None,
+            quotas: Arc::new(quotas(known.as_deref())),
+        };
+        Some(Arc::new(key))
     }
 
     fn put(&self, row: &KeyRow) {
         let merchant = row.key.merchant;
         let known = merchant.and_then(|merchant| self.merchant(merchant));
-        let quotas = known.as_ref().map_or_else(Quotas::default, |known| Quotas {
-            create_per_second: known.quotas.create_per_second,
-            redeem_per_second: known.quotas.redeem_per_second,
-            import_per_minute: known.quotas.import_per_minute,
-        });
         let Ok(role) = serde_json::from_value::<Role>(row.key.role.as_str().into()) else { return };
         let store_ids = row.key.stores.as_ref().zip(merchant).map(|(stores, merchant)| {
             stores.iter().map(|number| StoreId::new(merchant, *number)).collect::<Vec<_>>().into()
@@ -148,7 +187,7 @@ impl Directory {
             secret: Secret::new(&self.secrets.api_secret(&row.key.key_id)),
             suspended: merchant.filter(|_| theirs).and_then(|it| self.suspended.get(&it).map(|it| it.clone())),
             expires_at_ms: row.ends_at,
-            quotas: Arc::new(quotas),
+            quotas: Arc::new(quotas(known.as_deref())),
         };
         self.keys.insert(key_id, Arc::new(key));
     }
@@ -158,4 +197,16 @@ impl KeyDirectory for Directory {
     fn find(&self, key_id: &str) -> Option<Arc<Key>> {
         self.keys.get(key_id).map(|key| key.clone())
     }
+
+    fn user(&self, user_id: &str) -> Option<Arc<User>> {
+        self.people.user(user_id)
+    }
+}
+
+fn quotas(of: Option<&Merchant>) -> Quotas {
+    of.map_or_else(Quotas::default, |known| Quotas {
+        create_per_second: known.quotas.create_per_second,
+        redeem_per_second: known.quotas.redeem_per_second,
+        import_per_minute: known.quotas.import_per_minute,
+    })
 }

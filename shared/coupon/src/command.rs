@@ -18,6 +18,7 @@ use crate::risk_settings::{RiskSettings, Set};
 use crate::ruleset::{RulesMoved, RulesPushed};
 use crate::snooze::SnoozeStepped;
 use crate::terms::{CodeMode, Limits, Millis, Terms};
+use crate::user::UserStepped;
 
 /// A command at one merchant.
 #[derive(Clone, Debug)]
@@ -118,6 +119,8 @@ pub enum Command {
     AnswerChallenge(Box<ChallengeAnswered>),
     /// Keeps a decision that was asked for by itself.
     KeepDecision(Box<DecisionKept>),
+    /// Platform: a step of a user.
+    StepUser(Box<UserStepped>),
 }
 
 /// A penalty that somebody wants imposed.

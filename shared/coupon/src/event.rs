@@ -20,6 +20,7 @@ use crate::risk_settings::{RiskSettings, Set};
 use crate::ruleset::{RulesMoved, RulesPushed};
 use crate::snooze::SnoozeStepped;
 use crate::terms::{Limits, Millis, Terms, Zone};
+use crate::user::UserStepped;
 
 /// A keyed hash that stands for a user, device or address in guards and state.
 pub type Pseudonym = [u8; 16];
@@ -119,6 +120,8 @@ pub enum Event {
     ChallengeAnswered(Box<ChallengeAnswered>),
     /// A decision was asked for by itself; its number is this record's sequence.
     Decided(Box<DecisionKept>),
+    /// Platform: a step of a user.
+    UserStepped(Box<UserStepped>),
 }
 
 /// Where `close` and `pause` stop redemptions too.

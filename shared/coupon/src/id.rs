@@ -164,6 +164,8 @@ entity_id! {
     PenaltyId = "pen_";
     /// An appeal.
     AppealId = "apl_";
+    /// Somebody who signs in.
+    UserId = "usr_";
 }
 
 /// The id with a prefix of what a record made.

@@ -33,3 +33,4 @@ pub mod snooze;
 pub mod state;
 pub mod subject;
 pub mod terms;
+pub mod user;

@@ -165,6 +165,10 @@ pub enum Entity {
     RiskSettings,
     /// The ladder of penalties.
     PenaltyLadder,
+    /// A user.
+    User(u64),
+    /// The user of a name, by its hash.
+    UserName([u8; 16]),
 }
 
 /// Something counted against a limit, at the record's merchant.

@@ -210,6 +210,16 @@ pub enum Rejection {
     AppealResolved,
     /// The challenge could be answered until then.
     ChallengeExpired(Millis),
+    /// No such user.
+    UserNotFound,
+    /// Another user has the name.
+    UserExists,
+    /// The user may not sign in any more.
+    UserDisabled,
+    /// The password is not the user's, or no longer.
+    SignInFailed,
+    /// The link was used, replaced, or is over.
+    LinkExpired,
 }
 
 /// A refusal: the fact that counts most, where it stands, and all facts of a stack.
@@ -259,8 +269,9 @@ impl Rejection {
             | Self::ModelNotFound
             | Self::PenaltyNotFound
             | Self::ViolationUnknown
-            | Self::AppealNotFound => 0,
-            Self::MerchantSuspended(_) | Self::SelfApproval => 1,
+            | Self::AppealNotFound
+            | Self::UserNotFound => 0,
+            Self::MerchantSuspended(_) | Self::SelfApproval | Self::SignInFailed | Self::LinkExpired => 1,
             Self::NamedTwice | Self::TooManyAtOnce { .. } => 2,
             Self::Risk(_) => 3,
             Self::CouponVoided | Self::BatchVoided => 4,
@@ -284,7 +295,9 @@ impl Rejection {
             | Self::PenaltyNotActive(_)
             | Self::AppealOpen(_)
             | Self::AppealResolved
-            | Self::ChallengeExpired(_) => 10,
+            | Self::ChallengeExpired(_)
+            | Self::UserExists
+            | Self::UserDisabled => 10,
             Self::BelowUsed { .. } => 11,
             Self::ClaimNotOpen { .. } | Self::NotYetValid(_) => 12,
             Self::OutsideAvailableTimes(_) => 13,

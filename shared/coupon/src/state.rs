@@ -24,6 +24,7 @@ use crate::ruleset::RuleSetRow;
 use crate::snooze::SnoozeRow;
 use crate::subject::Subject;
 use crate::terms::Millis;
+use crate::user::UserRow;
 
 /// Which row. The merchant decides the shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,6 +113,10 @@ pub enum Key {
     Passed(MerchantId, RequestKey),
     /// The first and the last of them.
     PassedEnds(MerchantId),
+    /// A user; under `PLATFORM`.
+    User(MerchantId, u64),
+    /// Which user has a name, by its hash; under `PLATFORM`.
+    UserName(MerchantId, [u8; 16]),
 }
 
 /// A row of state. What is large lies elsewhere: there are millions of rows, most of them requests and redemptions.
@@ -201,6 +206,10 @@ pub enum Row {
     Passed(PassedRow),
     /// See [`Key::PassedEnds`].
     PassedEnds(PassedEnds),
+    /// See [`Key::User`].
+    User(Arc<UserRow>),
+    /// See [`Key::UserName`].
+    UserName(u64),
 }
 
 /// A merchant.
@@ -661,7 +670,9 @@ impl Key {
             | Self::Cleared(m, _)
             | Self::Breaker(m)
             | Self::Passed(m, _)
-            | Self::PassedEnds(m) => m.shard(),
+            | Self::PassedEnds(m)
+            | Self::User(m, _)
+            | Self::UserName(m, _) => m.shard(),
         }
     }
 }
@@ -762,6 +773,10 @@ readers! {
     passed(request: RequestKey) -> Passed as PassedRow;
     /// The first and the last of them.
     passed_ends() -> PassedEnds as PassedEnds;
+    /// A user.
+    user(number: u64) -> User as Arc<UserRow>;
+    /// The user of a name.
+    user_name(name: [u8; 16]) -> UserName as u64;
     /// The results of a chunk.
     results(operation: u64, chunk: u64) -> Results as Arc<Vec<RowResult>>;
 }

@@ -29,6 +29,8 @@ pub struct Config {
     pub risk: VelocityRules,
     /// What a promotion must show before it is opened.
     pub promotions: Promotions,
+    /// The pages for people, and their signing in.
+    pub dashboard: Dashboard,
 }
 
 /// What a promotion must show before it is opened.
@@ -43,6 +45,41 @@ pub struct Promotions {
 impl Default for Promotions {
     fn default() -> Self {
         Self { load_test_required_above: 100_000 }
+    }
+}
+
+/// The pages for people, and their signing in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dashboard {
+    /// Serve the pages at `/`, and let people sign in. Default `true`.
+    pub enabled: bool,
+    /// How long a session lasts, hours, 1..=168. Default 12.
+    pub session_hours: u64,
+    /// Serve the pages that `npm run build` left in this folder, read once at the start, instead of those that are embedded:
+    /// for whoever works on them. Default: none.
+    pub folder: Option<PathBuf>,
+}
+
+/// A switch on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    /// It is so.
+    On,
+    /// It is not.
+    Off,
+}
+
+impl Dashboard {
+    /// What the command line says goes before what is configured.
+    pub fn turn(&mut self, said: Option<Switch>) {
+        self.enabled = said.map_or(self.enabled, |said| said == Switch::On);
+    }
+}
+
+impl Default for Dashboard {
+    fn default() -> Self {
+        Self { enabled: true, session_hours: 12, folder: None }
     }
 }
 
@@ -229,6 +266,10 @@ impl Config {
         if self.storage.snapshot_every_seconds < 5 {
             return wrong("storage.snapshot_every_seconds must be at least 5".to_owned());
         }
+        if !(1..=168).contains(&self.dashboard.session_hours) {
+            let found = self.dashboard.session_hours;
+            return wrong(format!("dashboard.session_hours is {found}; it must be 1 to 168"));
+        }
         if self.kafka.linger_microseconds > 10_000 {
             return wrong("kafka.linger_microseconds must be at most 10000".to_owned());
         }
@@ -241,6 +282,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_command_line_goes_before_the_file() {
+        for (enabled, said, then) in [
+            (true, None, true),
+            (true, Some(Switch::Off), false),
+            (false, None, false),
+            (false, Some(Switch::On), true),
+        ] {
+            let mut dashboard = Dashboard { enabled, ..Dashboard::default() };
+            dashboard.turn(said);
+            assert_eq!(dashboard.enabled, then);
+        }
+    }
+
+    #[test]
     fn defaults_are_sound_and_unknown_keys_are_refused() {
         assert!(Config::default().check().is_ok());
         let folder = std::env::temp_dir().join(format!("counterfoil-config-{}", std::process::id()));
@@ -248,6 +303,8 @@ mod tests {
         assert_eq!(Config::read(Some(&folder)).expect("sound").server.listen, "127.0.0.1:0");
         std::fs::write(&folder, "[server]\nlissten = \"127.0.0.1:0\"\n").expect("writes");
         assert!(Config::read(Some(&folder)).expect_err("a misspelling").to_string().contains("lissten"));
+        std::fs::write(&folder, "[dashboard]\nsession_hours = 0\n").expect("writes");
+        assert!(Config::read(Some(&folder)).expect_err("no time").to_string().contains("dashboard.session_hours"));
         std::fs::write(&folder, "[log]\npartitions = 0\n").expect("writes");
         assert!(Config::read(Some(&folder)).expect_err("out of range").to_string().contains("log.partitions"));
         std::fs::remove_file(folder).expect("removes");

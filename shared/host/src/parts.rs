@@ -10,6 +10,7 @@ use coupon_api::secrets::Secrets;
 use coupon_api::watch::Directory;
 use event_log::{EventLog, Topic};
 use http_api::call::Gate;
+use http_api::session::Sessions;
 use inline_risk::{InlineRisk, Part, Scorer, ScorerHandle, Signal, SignalKind, Signals};
 use projection::handle::LedgerHandle;
 use projection::owner::{self, Progress};
@@ -17,7 +18,7 @@ use projection::snapshot::{self, Snapshots};
 use storage::Storage;
 
 use crate::Failure;
-use crate::config::Config;
+use crate::config::{Config, Dashboard};
 
 /// Where the ledger's projection lies in a data directory.
 pub const LEDGER_FOLDER: &str = "ledger";
@@ -49,6 +50,8 @@ pub struct Parts {
     pub data_dir: PathBuf,
     /// A stock that expects more redemptions a day needs a load test that passed; nothing asks for none.
     pub tested_above: Option<u64>,
+    /// The pages for people.
+    pub dashboard: Dashboard,
 }
 
 /// What a process does beside serving.
@@ -109,14 +112,21 @@ pub fn start(
     let backend = Arc::new(backend(ledger, secrets, risk, directory, log));
     Ok(Parts {
         log: log.clone(),
-        gate: Arc::new(Gate::new(backend.directory.clone())),
+        gate: Arc::new(Gate::new(backend.directory.clone()).with_sessions(sessions(config, &backend.secrets))),
         backend,
         scorer,
         master: Arc::new(master.to_vec()),
         storage,
         data_dir: data_dir.to_owned(),
         tested_above: Some(config.promotions.load_test_required_above).filter(|above| *above > 0),
+        dashboard: config.dashboard.clone(),
     })
+}
+
+/// Sessions of people, where they are let in.
+fn sessions(config: &Config, secrets: &Secrets) -> Option<Sessions> {
+    let lifetime = Duration::from_hours(config.dashboard.session_hours);
+    config.dashboard.enabled.then(|| Sessions::new(&secrets.session_key(), lifetime))
 }
 
 fn backend(

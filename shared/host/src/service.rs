@@ -20,7 +20,7 @@ use storage::Storage;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::config::Config;
+use crate::config::{Config, Switch};
 use crate::contact::Contact;
 use crate::late::Late;
 use crate::parts::{self, Duties, Parts};
@@ -50,6 +50,9 @@ struct Arguments {
     /// Take topics with one replica: the loss of the broker's machine is the loss of the log
     #[arg(long)]
     single_broker: bool,
+    /// The pages for people at `/`, and their signing in [default: on]
+    #[arg(long, value_name = "on|off")]
+    dashboard: Option<Switch>,
     /// End, as after SIGTERM, when the standard input is closed
     #[arg(long)]
     end_with_stdin: bool,
@@ -94,6 +97,7 @@ fn live(service: &Service, arguments: Arguments) -> Result<ExitCode, Failure> {
     config.server.listen = arguments.listen.unwrap_or(config.server.listen);
     config.kafka.brokers = arguments.brokers.unwrap_or(config.kafka.brokers);
     config.kafka.single_broker |= arguments.single_broker;
+    config.dashboard.turn(arguments.dashboard);
     config.check()?;
     if config.kafka.brokers.is_empty() {
         return Err("kafka.brokers is empty; --brokers HOST:PORT,... says where the log is".into());
@@ -206,7 +210,7 @@ async fn start(
         Ok::<_, Failure>((parts, contact))
     });
     let (parts, contact) = opening.await??;
-    let router = (service.build)(parts.clone()).await?.merge(docs::router());
+    let router = (service.build)(parts.clone()).await?.merge(docs::router(&parts.dashboard)?);
     Ok((parts, router, contact, single))
 }
 

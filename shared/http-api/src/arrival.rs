@@ -3,8 +3,11 @@
 //! passing them along.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
+use coupon::id::MerchantId;
 use http::Uri;
+use tokio::sync::watch;
 
 use crate::call::TestOutcome;
 use crate::quota::RateFields;
@@ -21,12 +24,29 @@ pub(crate) struct Arrival {
     pub(crate) uri: Uri,
     pub(crate) rate: RefCell<Option<RateFields>>,
     pub(crate) test_outcome: Cell<Option<TestOutcome>>,
+    /// Whose key it came with, once that is known.
+    merchant: Cell<Option<MerchantId>>,
+    /// Told when the server ends.
+    ending: Option<Arc<watch::Sender<bool>>>,
     nonce_taken: Cell<bool>,
 }
 
 impl Arrival {
     pub(crate) fn new(request_id: RequestId, uri: Uri) -> Self {
-        Self { request_id, uri, rate: RefCell::new(None), test_outcome: Cell::new(None), nonce_taken: Cell::new(false) }
+        Self {
+            request_id,
+            uri,
+            rate: RefCell::new(None),
+            test_outcome: Cell::new(None),
+            merchant: Cell::new(None),
+            ending: None,
+            nonce_taken: Cell::new(false),
+        }
+    }
+
+    /// At a server that tells when it ends.
+    pub(crate) fn ending(self, ending: Arc<watch::Sender<bool>>) -> Self {
+        Self { ending: Some(ending), ..self }
     }
 }
 
@@ -43,6 +63,37 @@ pub(crate) fn sent_uri() -> Option<Uri> {
 /// Leaves rate-limit fields for the answer; without an edge around the router they are lost, which harms nobody.
 pub(crate) fn leave_rate(fields: RateFields) {
     let _ = ARRIVAL.try_with(|arrival| arrival.rate.replace(Some(fields)));
+}
+
+/// Whose key the request came with, where that is known.
+pub(crate) fn merchant() -> Option<MerchantId> {
+    ARRIVAL.try_with(|arrival| arrival.merchant.get()).ok().flatten()
+}
+
+/// Notes whose key the request came with.
+pub(crate) fn leave_merchant(merchant: Option<MerchantId>) {
+    let _ = ARRIVAL.try_with(|arrival| arrival.merchant.set(merchant));
+}
+
+/// Tells when the server that took a request begins to end: an answer that goes on for long ends with it.
+#[derive(Clone, Debug)]
+pub struct Ending(Option<watch::Receiver<bool>>);
+
+impl Ending {
+    /// Of the server that took the request of this task; without a server around the handler nothing ends.
+    pub fn of_this_server() -> Self {
+        let ending = ARRIVAL.try_with(|arrival| arrival.ending.as_ref().map(|ending| ending.subscribe()));
+        Self(ending.ok().flatten())
+    }
+
+    /// Waits until it begins to end.
+    pub async fn begun(&mut self) {
+        match &mut self.0 {
+            // An error means that the server is gone altogether.
+            Some(ending) => drop(ending.wait_for(|&ending| ending).await),
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// Whether this request's nonce was remembered already: a request may be answered twice inside, where the first answer was

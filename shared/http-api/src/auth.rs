@@ -108,6 +108,20 @@ impl Suspension {
 pub trait KeyDirectory: Send + Sync {
     /// The key with that id, unless it has been revoked.
     fn find(&self, key_id: &str) -> Option<Arc<Key>>;
+
+    /// The user with that id, unless disabled.
+    fn user(&self, _user_id: &str) -> Option<Arc<User>> {
+        None
+    }
+}
+
+/// Somebody who signs in.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// What the user may do: as a key, whose id is the user's. Nothing can be signed with it.
+    pub key: Arc<Key>,
+    /// Sessions of an earlier one are over.
+    pub epoch: u64,
 }
 
 /// A fixed set of keys, for tests, tools and the first start.

@@ -20,12 +20,15 @@ pub mod problem;
 pub mod quota;
 pub mod request_id;
 pub mod server;
+pub mod session;
 pub mod signature;
 pub mod signature_check;
 pub mod time;
+pub mod traffic;
 
 #[cfg(test)]
 mod testing;
 
+pub use arrival::Ending;
 pub use axum;
 pub use problem::{Code, Problem};

@@ -24,14 +24,21 @@ static SHARE: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     register_int_gauge_vec!("counterfoil_breaker_abnormal_share_bp", help, &["merchant"]).expect(DEFINED_ONCE)
 });
 
-/// Since when each merchant's breaker is tripped, of those that were seen.
+/// Each merchant's breaker, of those that were seen.
 #[derive(Default)]
-pub(crate) struct Breakers(DashMap<MerchantId, Option<Millis>>);
+pub(crate) struct Breakers(DashMap<MerchantId, BreakerRow>);
 
 impl Breakers {
+    /// All of them, in the order of their merchants.
+    pub(crate) fn rows(&self) -> Vec<(MerchantId, BreakerRow)> {
+        let mut rows: Vec<_> = self.0.iter().map(|entry| (*entry.key(), *entry.value())).collect();
+        rows.sort_unstable_by_key(|(merchant, _)| *merchant);
+        rows
+    }
+
     /// Takes note of a breaker that changed. One that was tripped when it was first seen has tripped before.
     pub(crate) fn changed(&self, merchant: MerchantId, row: &BreakerRow) {
-        let before = self.0.insert(merchant, row.tripped_at);
+        let before: Option<Option<Millis>> = self.0.insert(merchant, *row).map(|before| before.tripped_at);
         let label = || merchant.to_string();
         if row.tripped_at.is_some() {
             SHARE.with_label_values(&[&label()]).set(i64::try_from(row.share_bp()).unwrap_or(i64::MAX));

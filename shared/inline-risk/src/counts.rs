@@ -61,6 +61,11 @@ impl Counts {
         last.iter().all(|(Shard(shard), sequence)| reached(*shard) >= *sequence)
     }
 
+    /// Records of the ledger that are counted.
+    pub fn applied(&self) -> u64 {
+        self.ledger.iter().sum()
+    }
+
     /// How many partitions signals have.
     pub fn partitions(&self) -> usize {
         self.signals.len()

@@ -14,6 +14,7 @@ mod graph_of;
 mod history;
 mod limiter;
 mod list_book;
+pub mod live;
 mod past;
 mod proofs;
 mod question;
@@ -28,6 +29,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use coupon::breaker::BreakerRow;
 use coupon::decision::Reason;
 use coupon::event::Pseudonym;
 use coupon::id::MerchantId;
@@ -50,6 +52,7 @@ pub use history::{History, Spot};
 pub use limiter::Limited;
 use limiter::Limits;
 pub use list_book::{ListBook, Listed, Open, type_of};
+use live::Live;
 pub use past::{Decided, Labelled, Past, What};
 use proofs::Proofs;
 pub use question::{Forced, InlineConfig, Question};
@@ -87,6 +90,7 @@ pub struct InlineRisk {
     /// Told when other rules are in use.
     fitted: (Mutex<()>, Condvar),
     heard_ms: AtomicI64,
+    live: Live,
 }
 
 impl InlineRisk {
@@ -111,6 +115,7 @@ impl InlineRisk {
             refits: Mutex::default(),
             fitted: (Mutex::new(()), Condvar::new()),
             heard_ms: AtomicI64::new(0),
+            live: Live::default(),
         }
     }
 
@@ -122,6 +127,24 @@ impl InlineRisk {
     /// The counts, which the scorer of this process keeps.
     pub fn counts(&self) -> &RwLock<Counts> {
         &self.counts
+    }
+
+    /// What happens now.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// Each merchant's breaker as it was last changed, with what it goes by.
+    pub fn breakers(&self) -> Vec<(MerchantId, BreakerRow, RiskSettings)> {
+        let settings = |merchant: &MerchantId| self.settings.get(merchant).map(|own| *own).unwrap_or_default();
+        self.breakers.rows().into_iter().map(|(merchant, row)| (merchant, row, settings(&merchant))).collect()
+    }
+
+    /// How long ago the risk-scorer was heard of, milliseconds, where that is long enough to make decisions `degraded`;
+    /// `i64::MAX` where it never was.
+    pub fn stale_for(&self, now_ms: i64) -> Option<i64> {
+        let age = if self.heard_ms() == 0 { i64::MAX } else { now_ms - self.heard_ms() };
+        (age > self.stale_after_ms).then_some(age)
     }
 
     /// Lists of risk.
@@ -153,6 +176,9 @@ impl InlineRisk {
         }
         if let (Key::Breaker(merchant), Row::Breaker(row)) = (key, row) {
             self.breakers.changed(*merchant, row);
+        }
+        if let (Key::Case(merchant, number), Row::Case(row)) = (key, row) {
+            self.live.cases().lock().changed(*merchant, *number, row);
         }
         if let (Key::Passed(_, request), Row::Passed(row)) = (key, row) {
             self.proofs.add(*request, row.until);

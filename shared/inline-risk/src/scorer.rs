@@ -138,6 +138,7 @@ impl Opened {
             broken: false,
             clock,
         };
+        inline.live().start(clock());
         worker.restore(self.counts);
         worker.read_topics();
         *inline.refits.lock() = Some(wish);
@@ -291,6 +292,7 @@ impl Worker {
         let watermark_ms = self.positions.watermark_ms.max(folded.at.time);
         self.positions.watermark_ms = watermark_ms;
         let mut past = past::of_record(folded);
+        self.inline.live().record(folded, &past);
         past.extend(self.labelled(folded));
         self.count(&past, folded.at.time, |counts| {
             counts.ledger[shard] = folded.at.sequence;
@@ -411,8 +413,11 @@ impl Worker {
             };
             for stored in records {
                 next = stored.offset + 1;
-                if topic == Topic::Signals && beat_of(&stored).is_some_and(|beat| beat.service == SCORER) {
-                    self.inline.heard(stored.append_time_ms);
+                if let Some(beat) = beat_of(&stored).filter(|_| topic == Topic::Signals) {
+                    if beat.service == SCORER {
+                        self.inline.heard(stored.append_time_ms);
+                    }
+                    self.inline.live().instances().lock().beat(beat, stored.append_time_ms);
                 }
                 let Ok(opened) = envelope::open(&stored.bytes) else { continue };
                 if opened.header.record_type != record_type {
@@ -432,6 +437,7 @@ impl Worker {
 
     fn signal(&mut self, signal: Signal, partition: usize, offset: u64) {
         self.positions.signals[partition] = offset + 1;
+        self.inline.live().signal(&signal);
         let (merchant, time_ms) = (MerchantId(signal.merchant), signal.time_ms);
         let past = Past { merchant, time_ms, what: What::Refused { offset, signal } };
         self.count(&[past], time_ms, |counts| counts.signals[partition] = offset + 1);

@@ -61,6 +61,8 @@ pub enum List {
     Appeals,
     /// The platform's: merchants with penalties or appeals.
     Penalised,
+    /// The platform's users.
+    Users,
 }
 
 /// All lists; each holds numbers in the order in which they came.
@@ -155,6 +157,7 @@ impl Index {
             (Key::List(merchant, number), _) => self.push(merchant, List::RiskLists, number),
             (Key::Model(merchant, number), _) => self.push(merchant, List::Models, number),
             (Key::Snooze(merchant, number), _) => self.push(merchant, List::Snoozes, number),
+            (Key::User(owner, number), _) => self.push(owner, List::Users, number),
             (Key::Audit(merchant, sequence), _) => self.push(merchant, List::Audit, sequence),
             (Key::Penalty(merchant, number), _) => self.penalised(merchant, List::Penalties, number),
             // What lies under the number of what it is about is no further one.

@@ -89,7 +89,7 @@ impl Ledger {
         Rules { semantics: self.shard(shard).semantics, ..self.rules }
     }
 
-    /// Tells `watcher` of every merchant, key, store, imported code, rehearsal, rule set, snooze and risk settings, now
+    /// Tells `watcher` of every merchant, key, store, imported code, rehearsal, rule set, snooze, case and risk settings, now
     /// and as they change.
     pub fn watch(&mut self, mut watcher: Watcher) {
         for (key, row) in self.shards.iter().flat_map(ShardState::rows) {
@@ -273,6 +273,8 @@ fn watched(key: &Key) -> bool {
             | Key::RiskSettings(..)
             | Key::Breaker(..)
             | Key::Passed(..)
+            | Key::User(..)
+            | Key::Case(..)
     )
 }
 

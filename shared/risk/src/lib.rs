@@ -7,6 +7,7 @@ pub mod feature;
 pub mod graph;
 pub mod lists;
 pub mod model;
+pub mod query;
 pub mod rule;
 pub mod rules;
 pub mod velocity;

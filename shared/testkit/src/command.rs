@@ -11,7 +11,7 @@ pub fn explains_itself(binary: &str) {
     let help = run(binary, &["--help"]);
     let text = String::from_utf8_lossy(&help.stdout).into_owned();
     assert!(help.status.success());
-    for flag in ["--data-dir", "--config", "--listen", "--brokers", "--single-broker"] {
+    for flag in ["--data-dir", "--config", "--listen", "--brokers", "--single-broker", "--dashboard"] {
         assert!(text.contains(flag), "{text}");
     }
 }

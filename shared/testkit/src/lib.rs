@@ -1,6 +1,7 @@
 //! What tests over HTTP have in common: callers, a merchant with a stock, many at once.
 
 pub mod command;
+pub mod person;
 pub mod races;
 
 use std::collections::HashMap;

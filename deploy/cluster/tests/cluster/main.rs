@@ -2,6 +2,7 @@
 
 mod copies;
 mod kills;
+mod penalties;
 mod races;
 mod releases;
 mod support;

@@ -64,6 +64,7 @@ pub(super) struct NewKey {
     params(("id" = String, Path)), responses((status = 201, body = NewKey)))]
 pub(super) async fn create(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Platform, Role::Admin])?;
+    call.refuse_merchants_people()?;
     let parsed = call.parse::<KeyRequest>()?;
     let body = parsed.body;
     let operator = body.role == Role::Operator;
@@ -199,6 +200,7 @@ fn view(row: &KeyRow) -> KeyView {
     responses((status = 200, body = List<KeyView>)))]
 pub(super) async fn list(State(state): State<Issuer>, path: Segment, call: Call) -> Result<List<KeyView>, Problem> {
     call.require(&[Role::Platform, Role::Admin])?;
+    call.refuse_merchants_people()?;
     let (NoFilter {}, asked) = call.list()?;
     let id = merchant_id(&call, &path)?;
     state.backend.directory.merchant(id).ok_or_else(|| Problem::of(Code::MerchantNotFound))?;
@@ -246,6 +248,7 @@ async fn own_key(state: &Issuer, call: &Call, key_id: &str) -> Result<std::sync:
     params(("key_id" = String, Path)), responses((status = 201, body = NewKey)))]
 pub(super) async fn rotate(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Platform, Role::Admin])?;
+    call.refuse_merchants_people()?;
     let parsed = call.parse_optional::<RotateRequest>()?;
     let overlap = parsed.body.overlap_seconds;
     Check::new().field("/overlap_seconds", overlap <= 604_800, "must be 0 to 604800").done()?;
@@ -261,6 +264,7 @@ pub(super) async fn rotate(State(state): State<Issuer>, path: Segment, call: Cal
     responses((status = 200, body = serde_json::Value)))]
 pub(super) async fn end(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
     call.require(&[Role::Platform, Role::Admin])?;
+    call.refuse_merchants_people()?;
     let old = own_key(&state, &call, path.text()).await?;
     write(&state, &call, call.raw_fingerprint(), Command::EndKey(id_hash(&old.key.key_id))).await
 }

@@ -12,7 +12,7 @@ use coupon::record::Entry;
 use coupon::state::Read;
 use coupon_api::dto::context::note;
 use coupon_api::dto::load_test::{LoadTestView, load_test_view};
-use coupon_api::listing::{in_time, newest, page};
+use coupon_api::listing::{in_time, newest, page, read_of};
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
@@ -108,17 +108,21 @@ fn deflated(report: &Value) -> Result<Vec<u8>, Problem> {
 struct Filter {
     stock_id: Option<String>,
     passed: Option<bool>,
+    merchant_id: Option<String>,
 }
 
 /// List load tests, newest first
+///
+/// Analysts and the platform say whose with `merchant_id`.
 #[utoipa::path(get, path = "/v1/load-tests", tag = "Load tests",
-    params(("stock_id" = Option<String>, Query), ("passed" = Option<bool>, Query), ("limit" = Option<u16>, Query),
+    params(("stock_id" = Option<String>, Query), ("passed" = Option<bool>, Query),
+        ("merchant_id" = Option<String>, Query), ("limit" = Option<u16>, Query),
         ("cursor" = Option<String>, Query), ("from" = Option<String>, Query), ("until" = Option<String>, Query)),
     responses((status = 200, body = List<LoadTestView>)))]
 pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List<LoadTestView>, Problem> {
     call.require(&[Role::Developer, Role::Operator, Role::Analyst])?;
-    let merchant = call.merchant()?;
     let (filter, asked) = call.list::<Filter>()?;
+    let merchant = read_of(&state.backend, &call, filter.merchant_id.as_deref())?;
     let stock = match filter.stock_id.as_deref().map(str::parse::<StockId>) {
         None => None,
         Some(Ok(id)) if id.merchant == merchant => Some(id.number),

@@ -1,9 +1,12 @@
 //! One file per resource.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::routing::{delete, get, post, put};
 use utoipa::OpenApi;
 
+use crate::sign_ins::SignIns;
 use crate::state::Issuer;
 
 mod batches;
@@ -14,9 +17,11 @@ mod load_tests;
 mod merchants;
 mod operations;
 mod rehearsals;
+mod sessions;
 mod settings;
 mod stocks;
 mod stores;
+mod users;
 
 #[derive(OpenApi)]
 #[openapi(paths(
@@ -62,6 +67,14 @@ mod stores;
     load_tests::list,
     load_tests::get,
     load_tests::report,
+    users::create,
+    users::list,
+    users::link,
+    users::disable,
+    sessions::sign_in,
+    sessions::current,
+    sessions::sign_out,
+    sessions::set_password,
 ), security(("signature" = []), ("test_key" = [])))]
 struct Document;
 
@@ -72,6 +85,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// The issuer's routes.
 pub fn router(state: Issuer) -> Router {
+    let people = people(state.clone());
     Router::new()
         .route("/v1/merchants", post(merchants::create).get(merchants::list))
         .route("/v1/merchants/{id}", get(merchants::get))
@@ -108,4 +122,13 @@ pub fn router(state: Issuer) -> Router {
         .route("/v1/load-tests/{id}", get(load_tests::get))
         .route("/v1/load-tests/{id}/report", get(load_tests::report))
         .with_state(state)
+        .merge(people)
+}
+
+/// Users, and their sessions where people are let in.
+fn people(issuer: Issuer) -> Router {
+    let signs_in = issuer.gate.sessions.is_some();
+    let door = users::Door { issuer, sign_ins: Arc::new(SignIns::default()) };
+    let sessions = if signs_in { sessions::router() } else { Router::new() };
+    users::router().merge(sessions).with_state(door)
 }

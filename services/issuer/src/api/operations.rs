@@ -13,19 +13,19 @@ use bytes::Bytes;
 use coupon::event::OperationKind;
 use coupon::id::{BatchId, CouponId, MerchantId, OperationId, StockId};
 use coupon::state::{OperationRow, Read, RowResult};
-use coupon_api::listing::{in_time, newest, page};
+use coupon_api::listing::{in_time, newest, page, read_of};
 use coupon_api::render::operation_kind;
 use futures_util::StreamExt;
 use http_api::auth::Role;
 use http_api::call::{Call, Segment};
 use http_api::idempotency::Answer;
-use http_api::page::{List, NoFilter};
+use http_api::page::List;
 use http_api::problem::{Code, Problem};
 use http_api::time::format_ms;
 use projection::index::List as Index;
 use projection::ledger::Ledger;
 use projection::shard::ShardState;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::state::{Issuer, owner};
@@ -98,21 +98,29 @@ async fn read(state: &Issuer, id: OperationId) -> Result<Arc<OperationRow>, Prob
 #[utoipa::path(get, path = "/v1/operations/{id}", tag = "Operations", params(("id" = String, Path)),
     responses((status = 200, body = OperationView)))]
 pub(super) async fn get(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
-    call.require(&[Role::Developer, Role::Operator])?;
+    call.require(&[Role::Developer, Role::Operator, Role::Analyst])?;
     let id = operation_id(&call, &path)?;
-    Answer::ok(&view(id, &*read(&state, id).await?, call.caller.livemode))
+    Answer::ok(&view(id, &*read(&state, id).await?, state.backend.livemode(&call, id.merchant)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whose {
+    merchant_id: Option<String>,
 }
 
 /// List operations, newest first
+///
+/// Analysts and the platform say whose with `merchant_id`.
 #[utoipa::path(get, path = "/v1/operations", tag = "Operations",
-    params(("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query), ("from" = Option<String>, Query),
+    params(("merchant_id" = Option<String>, Query), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query), ("from" = Option<String>, Query),
         ("until" = Option<String>, Query)),
     responses((status = 200, body = List<OperationView>)))]
 pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List<OperationView>, Problem> {
-    call.require(&[Role::Developer, Role::Operator])?;
-    let merchant = call.merchant()?;
-    let (NoFilter {}, asked) = call.list()?;
-    let (after, wanted, livemode) = (asked.after()?, asked.clone(), call.caller.livemode);
+    call.require(&[Role::Developer, Role::Operator, Role::Analyst])?;
+    let (Whose { merchant_id }, asked) = call.list()?;
+    let merchant = read_of(&state.backend, &call, merchant_id.as_deref())?;
+    let (after, wanted, livemode) = (asked.after()?, asked.clone(), state.backend.livemode(&call, merchant));
     let rows = state
         .backend
         .look(merchant, move |shard, ledger, _| {
@@ -131,7 +139,7 @@ pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List
 #[utoipa::path(get, path = "/v1/operations/{id}/result", tag = "Operations", params(("id" = String, Path)),
     responses((status = 200, content_type = "text/csv", body = String)))]
 pub(super) async fn result(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Response, Problem> {
-    call.require(&[Role::Developer, Role::Operator])?;
+    call.require(&[Role::Developer, Role::Operator, Role::Analyst])?;
     let id = operation_id(&call, &path)?;
     let row = read(&state, id).await?;
     if !row.finished {

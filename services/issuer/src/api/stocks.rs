@@ -11,7 +11,7 @@ use coupon_api::dto::stock::{
     Conservation, PatchRequest, StockRequest, StockType, StockView, conservation as conserve, patch as lay_over,
     stock_view,
 };
-use coupon_api::listing::{in_time, newest, page};
+use coupon_api::listing::{in_time, newest, page, read_of};
 use coupon_api::past::AsOf;
 use http_api::auth::Role;
 use http_api::call::{Call, Segment};
@@ -52,6 +52,7 @@ struct Filter {
     state: Option<StateName>,
     #[serde(rename = "type")]
     kind: Option<StockType>,
+    merchant_id: Option<String>,
 }
 
 /// As the API spells a stock's state.
@@ -77,15 +78,18 @@ impl StateName {
 }
 
 /// List stocks, newest first
+///
+/// Analysts and the platform say whose with `merchant_id`.
 #[utoipa::path(get, path = "/v1/stocks", tag = "Stocks",
-    params(("state" = Option<String>, Query), ("type" = Option<String>, Query), ("limit" = Option<u16>, Query),
+    params(("state" = Option<String>, Query), ("type" = Option<String>, Query),
+        ("merchant_id" = Option<String>, Query), ("limit" = Option<u16>, Query),
         ("cursor" = Option<String>, Query), ("from" = Option<String>, Query), ("until" = Option<String>, Query)),
     responses((status = 200, body = List<StockView>)))]
 pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List<StockView>, Problem> {
-    call.require(&[Role::Developer, Role::Operator])?;
-    let merchant = call.merchant()?;
+    call.require(&[Role::Developer, Role::Operator, Role::Analyst])?;
     let (filter, asked) = call.list::<Filter>()?;
-    let (after, wanted, livemode) = (asked.after()?, asked.clone(), call.caller.livemode);
+    let merchant = read_of(&state.backend, &call, filter.merchant_id.as_deref())?;
+    let (after, wanted, livemode) = (asked.after()?, asked.clone(), state.backend.livemode(&call, merchant));
     let rows = state
         .backend
         .look(merchant, move |shard, ledger, _| {

@@ -7,12 +7,12 @@ use coupon::id::StoreId;
 use coupon::state::Read;
 use coupon::terms::Millis;
 use coupon_api::dto::context::Location;
-use coupon_api::listing::{in_time, newest, page};
+use coupon_api::listing::{in_time, newest, page, read_of};
 use http_api::auth::Role;
 use http_api::body::Check;
 use http_api::call::{Call, Segment};
 use http_api::idempotency::Answer;
-use http_api::page::{List, NoFilter};
+use http_api::page::List;
 use http_api::problem::{Code, Problem};
 use http_api::quota::QuotaClass;
 use http_api::time::format_ms;
@@ -80,16 +80,24 @@ fn view(id: StoreId, store: &StoreProfile, created_at: Millis, livemode: bool) -
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whose {
+    merchant_id: Option<String>,
+}
+
 /// List stores, newest first
+///
+/// Analysts and the platform say whose with `merchant_id`.
 #[utoipa::path(get, path = "/v1/stores", tag = "Stores",
-    params(("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query), ("from" = Option<String>, Query),
+    params(("merchant_id" = Option<String>, Query), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query), ("from" = Option<String>, Query),
         ("until" = Option<String>, Query)),
     responses((status = 200, body = List<StoreView>)))]
 pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List<StoreView>, Problem> {
-    call.require(&[Role::Developer, Role::Operator])?;
-    let merchant = call.merchant()?;
-    let (NoFilter {}, asked) = call.list()?;
-    let (after, wanted, livemode) = (asked.after()?, asked.clone(), call.caller.livemode);
+    call.require(&[Role::Developer, Role::Operator, Role::Analyst])?;
+    let (Whose { merchant_id }, asked) = call.list()?;
+    let merchant = read_of(&state.backend, &call, merchant_id.as_deref())?;
+    let (after, wanted, livemode) = (asked.after()?, asked.clone(), state.backend.livemode(&call, merchant));
     let rows = state
         .backend
         .look(merchant, move |shard, ledger, _| {
@@ -109,10 +117,10 @@ pub(super) async fn list(State(state): State<Issuer>, call: Call) -> Result<List
 #[utoipa::path(get, path = "/v1/stores/{id}", tag = "Stores", params(("id" = String, Path)),
     responses((status = 200, body = StoreView)))]
 pub(super) async fn get(State(state): State<Issuer>, path: Segment, call: Call) -> Result<Answer, Problem> {
-    call.require(&[Role::Developer, Role::Operator])?;
+    call.require(&[Role::Developer, Role::Operator, Role::Analyst])?;
     let id: StoreId = path.id(Code::StoreNotFound)?;
     owner(&call, id.merchant, Code::StoreNotFound)?;
-    let livemode = call.caller.livemode;
+    let livemode = state.backend.livemode(&call, id.merchant);
     let found = state
         .backend
         .look(id.merchant, move |shard, _, _| find(shard, id).map(|(store, at)| view(id, store, at, livemode)))

@@ -136,6 +136,7 @@ struct Filter {
     cashier_id: Option<String>,
     stock_id: Option<String>,
     state: Option<String>,
+    merchant_id: Option<String>,
 }
 
 /// A filter's ids, understood; `None` where one can match nothing.
@@ -152,17 +153,19 @@ struct Wanted {
 }
 
 /// List redemptions, newest first
+///
+/// Analysts and the platform say whose with `merchant_id`.
 #[utoipa::path(get, path = "/v1/redemptions", tag = "Redemptions",
     params(("order_id" = Option<String>, Query), ("coupon_id" = Option<String>, Query),
         ("user_id" = Option<String>, Query), ("store_id" = Option<String>, Query),
         ("cashier_id" = Option<String>, Query), ("stock_id" = Option<String>, Query),
-        ("state" = Option<String>, Query), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query),
-        ("from" = Option<String>, Query), ("until" = Option<String>, Query)),
+        ("state" = Option<String>, Query), ("merchant_id" = Option<String>, Query), ("limit" = Option<u16>, Query),
+        ("cursor" = Option<String>, Query), ("from" = Option<String>, Query), ("until" = Option<String>, Query)),
     responses((status = 200, body = List<RedemptionView>)))]
 pub(super) async fn list(State(state): State<Redeemer>, call: Call) -> Result<List<RedemptionView>, Problem> {
-    call.require(&[Role::Operator, Role::Developer])?;
-    let merchant = call.merchant()?;
+    call.require(&[Role::Operator, Role::Developer, Role::Analyst])?;
     let (filter, page) = call.list::<Filter>()?;
+    let merchant = listing::read_of(&state.backend, &call, filter.merchant_id.as_deref())?;
     if let Some(name) = filter.state.as_deref().filter(|s| !["redeemed", "partially_reversed", "reversed"].contains(s))
     {
         let detail = format!("/query/state is {name:?}; it must be redeemed, partially_reversed or reversed.");

@@ -12,6 +12,9 @@ use projection::ledger::Ledger;
 
 use super::RiskApi;
 
+/// More than are in use at the same time.
+const MOST_KNOWN: usize = 64;
+
 /// Books by the versions in them: of many decisions few differ.
 #[derive(Default)]
 pub(super) struct Books {
@@ -22,6 +25,13 @@ pub(super) struct Books {
 type Made = (Vec<(u64, u32, bool)>, Option<(u64, u32)>);
 
 impl Books {
+    /// Forgets all where there are many: those that are in use come back.
+    pub(super) fn keep_few(&mut self) {
+        if self.known.len() > MOST_KNOWN {
+            self.known.clear();
+        }
+    }
+
     pub(super) async fn of(&mut self, state: &RiskApi, decision: &Decision) -> Result<Arc<RuleBook>, Problem> {
         let basis = decision.basis.as_deref();
         let sets = basis.map(|basis| basis.sets.clone()).unwrap_or_default();

@@ -30,6 +30,7 @@ mod filter;
 mod view;
 
 use filter::Filter;
+pub(super) use filter::Wanted as WantedAction;
 pub(super) use view::Shown;
 
 #[derive(OpenApi)]
@@ -72,7 +73,7 @@ impl Found {
         DecisionId::new(self.merchant, self.number)
     }
 
-    fn of_past(merchant: MerchantId, time_ms: i64, decided: Decided) -> Self {
+    pub(super) fn of_past(merchant: MerchantId, time_ms: i64, decided: Decided) -> Self {
         Self {
             merchant,
             number: decided.number,
@@ -140,12 +141,17 @@ pub(super) async fn find(state: &RiskApi, call: &Call, id: DecisionId) -> Result
     if id.number & REFUSED != 0 {
         return refused(state, id).await?.ok_or_else(missing);
     }
+    recorded(state, id).await?.ok_or_else(missing)
+}
+
+/// A decision that has a record, with all that it holds.
+pub(super) async fn recorded(state: &RiskApi, id: DecisionId) -> Result<Option<Found>, Problem> {
     let record = state.backend.ledger.record(id.merchant.shard(), id.number).await.map_err(Problem::internal)?;
-    let Some((at, Entry::Guarded(record))) = record else { return Err(missing()) };
+    let Some((at, Entry::Guarded(record))) = record else { return Ok(None) };
     if record.merchant != id.merchant {
-        return Err(missing());
+        return Ok(None);
     }
-    record.events.iter().find_map(|event| Found::of_record(id, at, event)).ok_or_else(missing)
+    Ok(record.events.iter().find_map(|event| Found::of_record(id, at, event)))
 }
 
 /// A decision that refused has no record of its own; it stands in what happened.

@@ -10,6 +10,7 @@ use axum::routing::get;
 use coupon::appeal::About;
 use coupon::decision::{Decision, RuleOutcome, SetUsed};
 use coupon::id::{DecisionId, MerchantId, PLATFORM, RuleSetId};
+use coupon::penalty::decisions;
 use coupon::ruleset::RuleSetRow;
 use coupon::state::Read;
 use coupon_api::dto::answer::action_name;
@@ -31,16 +32,19 @@ use super::decisions::CLOCKS_APART_MS;
 use super::marks::{self, Labels};
 use super::subjects::scope;
 
+mod matrix;
 mod tally;
 
 use tally::{Hit, Tally};
 
 #[derive(OpenApi)]
-#[openapi(paths(stats))]
+#[openapi(paths(stats, matrix::co_occurrence))]
 pub(super) struct Document;
 
 pub(super) fn router() -> Router<RiskApi> {
-    Router::new().route("/v1/risk/rules/{id}/stats", get(stats))
+    Router::new()
+        .route("/v1/risk/rules/{id}/stats", get(stats))
+        .route("/v1/risk/rules/co-occurrence", get(matrix::co_occurrence))
 }
 
 /// What of the past is looked at; the answer says where it stopped.
@@ -141,15 +145,24 @@ async fn stats(State(state): State<RiskApi>, path: Segment, call: Call) -> Resul
     Answer::ok(&shown.ok_or_else(|| Problem::of(Code::RuleNotFound))?)
 }
 
-/// The decisions that were found wrong when somebody appealed.
+/// The decisions that were found wrong when somebody appealed: against one, or against the penalty for which it stood in
+/// evidence.
 async fn granted(state: &RiskApi, merchant: Option<MerchantId>) -> Result<HashSet<(MerchantId, u64)>, Problem> {
     let look = move |ledger: &Ledger| {
         let mut granted = HashSet::new();
         for merchant in merchants(ledger, merchant) {
             for number in ledger.index.list(merchant, Index::Appeals) {
-                let Some(row) = ledger.of(merchant).appeal(merchant, *number) else { continue };
-                if let (About::Decision(decision), "granted") = (row.made.about, row.state()) {
-                    granted.insert((merchant, decision));
+                let shard = ledger.of(merchant);
+                let Some(row) = shard.appeal(merchant, *number).filter(|row| row.state() == "granted") else {
+                    continue;
+                };
+                match row.made.about {
+                    About::Decision(decision) => drop(granted.insert((merchant, decision))),
+                    About::Penalty(penalty) => {
+                        let penalty = shard.penalty(merchant, penalty);
+                        let evidence = penalty.iter().flat_map(|row| decisions(merchant, &row.imposed.evidence));
+                        granted.extend(evidence.map(|decision| (merchant, decision)));
+                    }
                 }
             }
         }

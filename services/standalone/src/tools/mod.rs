@@ -3,12 +3,14 @@
 pub(crate) mod audit;
 pub(crate) mod beats;
 pub(crate) mod call;
+pub(crate) mod caller;
 pub(crate) mod copy;
 pub(crate) mod explain;
 pub(crate) mod log;
 pub(crate) mod rebuild;
 pub(crate) mod topics;
 pub(crate) mod upgrade;
+pub(crate) mod users;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,15 +1,21 @@
 //! The product end to end: the real binary on a free port, over HTTP, killed and started again.
 
+mod abuse_at_tills;
+mod appeals;
+mod bulk_claims;
 mod cases;
 mod challenges;
 mod crash;
 mod decisions;
+mod demo;
 mod document;
 mod drain;
+mod events;
 mod exact;
 mod labels;
 mod life;
 mod lists;
+mod live;
 mod models;
 mod past;
 mod penalties;
@@ -18,5 +24,7 @@ mod rehearsals;
 mod review;
 mod risk;
 mod risk_settings;
+mod scene;
 mod support;
+mod users;
 mod wrong_input;

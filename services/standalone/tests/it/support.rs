@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::Arc;
 
 use coupon::fold::{At, Outcome};
@@ -16,6 +16,7 @@ pub(crate) use testkit::*;
 /// A running server; killed when dropped.
 pub(crate) struct Server {
     child: Child,
+    stdout: BufReader<ChildStdout>,
     pub(crate) address: String,
     pub(crate) log_lines: Arc<std::sync::Mutex<String>>,
 }
@@ -23,8 +24,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts on a data directory and waits until it serves.
     pub(crate) fn start(data_dir: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::start_as(&["serve"], data_dir, environment)
+    }
+
+    /// Starts as a demonstration.
+    pub(crate) fn demo(data_dir: &Path, traffic: &str) -> Self {
+        Self::start_as(&["demo", "--traffic", traffic], data_dir, &[])
+    }
+
+    fn start_as(what: &[&str], data_dir: &Path, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_counterfoil"));
-        command.args(["serve", "--end-with-stdin", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
+        command.args(what).args(["--end-with-stdin", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
         command.envs(environment.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
@@ -44,7 +54,18 @@ impl Server {
         let Some(address) = line.trim().strip_prefix("listening on ") else {
             panic!("expected an address, read {line:?}; {}", log_lines.lock().expect("not poisoned"))
         };
-        Self { child, address: address.to_owned(), log_lines }
+        Self { child, stdout, address: address.to_owned(), log_lines }
+    }
+
+    /// The next line that it prints and that begins so.
+    pub(crate) fn printed(&mut self, beginning: &str) -> String {
+        let mut line = String::new();
+        while !line.starts_with(beginning) {
+            line.clear();
+            let read = self.stdout.read_line(&mut line).expect("a line");
+            assert!(read > 0, "it never came: {}", self.log_lines.lock().expect("not poisoned"));
+        }
+        line
     }
 
     pub(crate) fn kill(mut self) {

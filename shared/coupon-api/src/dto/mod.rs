@@ -12,3 +12,4 @@ pub mod penalty;
 pub mod ruleset;
 pub mod snooze;
 pub mod stock;
+pub mod user;

@@ -1,4 +1,4 @@
-//! Answers to what people do about risk.
+//! Answers to what people do about risk, and to what is done with people.
 
 use coupon::event::Event;
 use coupon::id::{DecisionId, MerchantId};
@@ -19,6 +19,7 @@ use crate::dto::label::{LabelOf, label_set, labels_of};
 use crate::dto::list::list_stepped;
 use crate::dto::ruleset::{model_id, rules_moved, rules_pushed, ruleset_id};
 use crate::dto::snooze::{snooze_begun, snooze_ended};
+use crate::dto::user;
 use crate::secrets::Secrets;
 
 /// The answer, where the event is about risk.
@@ -63,6 +64,7 @@ pub(super) fn answer(
             let id = DecisionId::new(merchant, at.sequence);
             Answer::json(StatusCode::CREATED, &decision(id, &kept.decision))
         }
+        Event::UserStepped(stepped) => user::stepped(secrets, stepped, at),
         _ => return None,
     })
 }

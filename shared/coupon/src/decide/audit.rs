@@ -6,12 +6,13 @@ use crate::command::{Command, Step};
 use crate::decide::Scene;
 use crate::id::{
     AppealId, BatchId, CaseId, CouponId, DecisionId, ListId, MerchantId, ModelId, PLATFORM, PenaltyId, RuleSetId,
-    SnoozeId, StockId,
+    SnoozeId, StockId, UserId,
 };
 use crate::list::ListStep;
 use crate::penalty::Act;
 use crate::snooze::SnoozeStep;
 use crate::state::{Read, View};
+use crate::user::UserStep;
 
 /// What a command is called, and its object; `None` of what the service is for, and of ticks.
 pub(super) fn deed<V: View + ?Sized>(scene: Scene<'_, V>, command: &Command) -> Option<(&'static str, AuditObject)> {
@@ -64,8 +65,24 @@ pub(super) fn deed<V: View + ?Sized>(scene: Scene<'_, V>, command: &Command) -> 
         Command::SetRiskSettings(..) => ("risk_settings.set", id(scene.merchant.to_string())),
         Command::SetPenaltyLadder(..) => ("penalty_ladder.set", id("penalty_ladder".to_owned())),
         Command::ResetBreaker(_) => ("breaker.reset", id(scene.merchant.to_string())),
+        Command::StepUser(stepped) => match user_deed(&stepped.step) {
+            (what, true) => (what, made("usr_")),
+            (what, false) => (what, id(UserId::new(scene.merchant, stepped.user).to_string())),
+        },
         _ => return None,
     })
+}
+
+/// What it is called, and whether it makes the user.
+fn user_deed(step: &UserStep) -> (&'static str, bool) {
+    match step {
+        UserStep::Create(..) => ("user.create", true),
+        UserStep::Link(_) => ("user.link", false),
+        UserStep::SetPassword(_) => ("user.set_password", false),
+        UserStep::SignIn(_) => ("user.sign_in", false),
+        UserStep::SignOut => ("user.sign_out", false),
+        UserStep::Disable => ("user.disable", false),
+    }
 }
 
 fn made(prefix: &str) -> AuditObject {

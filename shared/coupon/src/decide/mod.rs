@@ -21,6 +21,7 @@ mod reverse;
 mod risk_settings;
 mod ruleset;
 mod snooze;
+mod user;
 
 use crate::audit::Audited;
 use crate::command::Command;
@@ -115,6 +116,7 @@ pub fn decide<V: View + ?Sized>(scene: Scene<'_, V>, command: &Command) -> Decid
         Command::ResetBreaker(reset) => risk_settings::reset_breaker(scene, reset),
         Command::AnswerChallenge(answered) => challenge::answer(scene, answered),
         Command::KeepDecision(kept) => kept::keep(scene, kept),
+        Command::StepUser(stepped) => user::step(scene, stepped),
     }
 }
 

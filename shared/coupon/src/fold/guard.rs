@@ -58,6 +58,8 @@ pub fn entity_version<V: View + ?Sized>(view: &V, merchant: MerchantId, entity: 
         Entity::Appeal(number) => view.appeal(merchant, number).map(|row| row.version),
         Entity::RiskSettings => view.risk_settings(merchant).map(|row| row.version),
         Entity::PenaltyLadder => view.penalty_ladder(merchant).map(|row| row.version),
+        Entity::User(number) => view.user(merchant, number).map(|row| row.version),
+        Entity::UserName(name) => view.user_name(merchant, name).copied(),
     };
     version.unwrap_or(0)
 }

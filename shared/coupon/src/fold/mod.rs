@@ -21,6 +21,7 @@ mod ruleset;
 mod shelf;
 mod snooze;
 mod stock;
+mod user;
 
 use crate::event::Event;
 use crate::id::{MerchantId, Sequence, Shard};
@@ -244,6 +245,7 @@ impl<R: Rows> Scope<'_, R> {
             Event::PenaltyLadderSet(set) => self.penalty_ladder_set(set),
             Event::BreakerReset(_) => self.breaker_reset(),
             Event::ChallengeAnswered(answered) => self.challenge_answered(answered),
+            Event::UserStepped(stepped) => self.user_stepped(stepped),
             // It stands in its record, and changes nothing.
             Event::Decided(_) => {}
         }

@@ -20,3 +20,4 @@ mod rulesets;
 mod shop;
 mod snoozes;
 mod stocks;
+mod users;

@@ -12,7 +12,8 @@ use http::{HeaderName, Uri};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::headers::{check_clock, check_content_type, credentials, idempotency_key, test_outcome, wrong_signature};
+use super::headers::{check_content_type, idempotency_key, test_outcome, wrong_signature};
+use super::signed_in::Who;
 use super::{Call, Retained};
 use crate::arrival;
 use crate::auth::{Key, KeyDirectory};
@@ -21,6 +22,7 @@ use crate::nonce::{NonceStore, Seen};
 use crate::problem::{Code, Problem, Result};
 use crate::quota::Limiters;
 use crate::request_id::RequestId;
+use crate::session::Sessions;
 use crate::signature::{AuthorizationHeader, SCHEME, SignedParts};
 use crate::signature_check::CheckLimiter;
 use crate::time::system_clock_ms;
@@ -52,6 +54,8 @@ pub struct Gate {
     pub checks: CheckLimiter,
     /// The clock that timestamps are judged by.
     pub clock: ClockMs,
+    /// Sessions of people; `None` where only keys are let in.
+    pub sessions: Option<Sessions>,
     buffered: Arc<Semaphore>,
 }
 
@@ -101,8 +105,15 @@ impl Gate {
             limits,
             checks: CheckLimiter::default(),
             clock,
+            sessions: None,
             buffered: Arc::new(Semaphore::new(limits.buffered_bytes.div_ceil(1024).min(Semaphore::MAX_PERMITS))),
         }
+    }
+
+    /// The same, which lets people in by their sessions too.
+    #[must_use]
+    pub fn with_sessions(self, sessions: Option<Sessions>) -> Self {
+        Self { sessions, ..self }
     }
 
     pub(super) async fn admit(self: Arc<Self>, request: Request, kind: BodyKind) -> Result<Call> {
@@ -125,14 +136,19 @@ impl Gate {
         if !body.is_end_stream() {
             check_content_type(&parts.headers, kind)?;
         }
-        let credentials = credentials(&parts.headers)?;
-        let caller = self.live_key(&credentials, received_at_ms)?;
-        check_clock(&credentials, received_at_ms)?;
+        let (who, caller) = self.who(&parts, &uri, received_at_ms)?;
         let (body, permit) = self.read(body, limit).await?;
-        if !is_signed(&caller, &credentials, &parts, &uri, &body) {
-            return Err(wrong_signature(&credentials));
-        }
-        self.remember_nonce(&credentials, received_at_ms)?;
+        let session = match who {
+            Who::Person(session) => Some(session),
+            Who::Key(credentials) => {
+                if !is_signed(&caller, &credentials, &parts, &uri, &body) {
+                    return Err(wrong_signature(&credentials));
+                }
+                self.remember_nonce(&credentials, received_at_ms)?;
+                None
+            }
+        };
+        arrival::leave_merchant(caller.merchant);
         if let Some(suspension) = &caller.suspended
             && suspension.ends_at_ms.is_none_or(|end| received_at_ms < end)
             && !is_open_to_all(uri.path())
@@ -143,6 +159,7 @@ impl Gate {
         let test_outcome = test_outcome(&parts.headers, &caller)?;
         Ok(Call {
             caller,
+            session,
             request_id: arrival::request_id().unwrap_or_else(|| RequestId::from_headers(&parts.headers)),
             idempotency_key,
             method: parts.method,
@@ -155,7 +172,7 @@ impl Gate {
     }
 
     /// The JSON body of a call that anybody may make.
-    pub(crate) async fn read_unsigned(&self, request: Request) -> Result<Bytes> {
+    pub async fn read_unsigned(&self, request: Request) -> Result<Bytes> {
         let (parts, mut body) = request.into_parts();
         check_content_type(&parts.headers, BodyKind::Json)?;
         // Without the permit: nothing that waits for others happens between here and the answer.
@@ -169,7 +186,7 @@ impl Gate {
         }
     }
 
-    fn live_key(&self, credentials: &AuthorizationHeader<'_>, now_ms: i64) -> Result<Arc<Key>> {
+    pub(super) fn live_key(&self, credentials: &AuthorizationHeader<'_>, now_ms: i64) -> Result<Arc<Key>> {
         let key = self.directory.find(credentials.key_id());
         let key = key.filter(|key| key.expires_at_ms.is_none_or(|end| now_ms < end));
         let key = key.ok_or_else(|| Problem::of(Code::KeyUnknown).pointer("/headers/authorization"))?;

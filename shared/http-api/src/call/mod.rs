@@ -3,6 +3,7 @@
 mod gate;
 mod headers;
 mod segment;
+mod signed_in;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::page::Page;
 use crate::problem::{Code, Problem, Result};
 use crate::quota::QuotaClass;
 use crate::request_id::RequestId;
+use crate::session::Session;
 use gate::BodyKind;
 pub use gate::{BodyLimits, COUNTERFOIL_TEST, ClockMs, Gate};
 pub use segment::{Segment, path_id};
@@ -28,8 +30,10 @@ pub use segment::{Segment, path_id};
 /// An authenticated call. As a handler's last argument it admits the request; the state must give an `Arc<Gate>`.
 #[derive(Clone)]
 pub struct Call {
-    /// The key that signed.
+    /// The key that signed, or the person who is signed in as one: with the user's id in place of a key's.
     pub caller: Arc<Key>,
+    /// The session of a person.
+    pub session: Option<Arc<Session>>,
     /// The id that the answer carries too.
     pub request_id: RequestId,
     /// The caller's name for this change.
@@ -132,6 +136,37 @@ impl Call {
             .collect();
         let detail = format!("The key's role is {}; this call is for {}.", self.caller.role.as_str(), names.join(", "));
         Err(Problem::new(Code::RoleForbidden, detail).with("roles", names))
+    }
+
+    /// Refuses people who belong to a merchant: what outlives a session is for those who keep keys.
+    pub fn refuse_merchants_people(&self) -> Result<()> {
+        if self.session.is_none() || self.caller.merchant.is_none() {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Code::RoleForbidden,
+            "Users of a merchant may not see or change keys; the merchant's keys may.",
+        ))
+    }
+
+    /// Whether the caller would still be let in, and as the same: an answer that goes on for long asks now and then.
+    pub fn is_still_admitted(&self) -> bool {
+        let gate = &self.retained.gate;
+        let now_ms = (gate.clock)();
+        let same = |key: &Key| (key.role, key.merchant) == (self.caller.role, self.caller.merchant);
+        let known = match &self.session {
+            Some(session) if session.expires_at_ms <= now_ms => None,
+            Some(session) => {
+                let user = gate.directory.user(&session.user_id);
+                user.filter(|user| user.epoch <= session.epoch).map(|user| user.key.clone())
+            }
+            None => gate.directory.find(&self.caller.key_id),
+        };
+        known.is_some_and(|key| {
+            let ended = key.expires_at_ms.is_some_and(|end| now_ms >= end);
+            let barred = key.suspended.as_ref().is_some_and(|by| by.ends_at_ms.is_none_or(|end| now_ms < end));
+            same(&key) && !ended && !barred
+        })
     }
 
     /// The merchant of the key; keys without one may not make calls that belong to a merchant.
@@ -242,3 +277,6 @@ impl Call {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod session_tests;

@@ -240,6 +240,7 @@ async fn a_bound_key_acts_for_its_stores() {
     let [one, two, other] = [1, 2, 3].map(|n| StoreId::new(MerchantId(7), n));
     let call = |stores: Option<&[StoreId]>| Call {
         caller: Arc::new(Key { store_ids: stores.map(Arc::from), ..(*key("cfk_test_1")).clone() }),
+        session: None,
         request_id: RequestId::random(),
         idempotency_key: None,
         method: Method::POST,
@@ -276,4 +277,37 @@ async fn the_signature_check_answers_without_a_key() {
     let report = json_of(router.oneshot(request).await.expect("infallible")).await;
     assert_eq!((&report["valid"], &report["problems"][0]["part"]), (&json!(false), &json!("signature")));
     assert_eq!(report["string_to_sign"], format!("GET\n/v1/stocks\n{}\n0123456789abcdef\n\n\n", NOW_MS / 1000));
+}
+
+/// Keys that change while a call is under way.
+struct Changing(parking_lot::Mutex<Option<Arc<Key>>>);
+
+impl crate::auth::KeyDirectory for Changing {
+    fn find(&self, _: &str) -> Option<Arc<Key>> {
+        self.0.lock().clone()
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_goes_on_knows_whether_its_caller_still_may() {
+    let known = Arc::new(Changing(parking_lot::Mutex::new(Some(key("cfk_test_1")))));
+    let gate = Gate::with(known.clone(), Arc::new(|| NOW_MS), BodyLimits::default());
+    let call = Call::from_request(Draft::read("/v1/stocks").signed(), &Arc::new(gate)).await.expect("admitted");
+    assert!(call.is_still_admitted());
+    let now = (*key("cfk_test_1")).clone();
+    let suspended = |ends_at_ms| Some(Suspension { penalty_id: "pen_1".to_owned(), sanction: "api_off", ends_at_ms });
+    let table = [
+        (None, false),
+        (Some(Key { expires_at_ms: Some(NOW_MS), ..now.clone() }), false),
+        (Some(Key { expires_at_ms: Some(NOW_MS + 1), ..now.clone() }), true),
+        (Some(Key { role: Role::Analyst, ..now.clone() }), false),
+        (Some(Key { merchant: None, ..now.clone() }), false),
+        (Some(Key { suspended: suspended(None), ..now.clone() }), false),
+        (Some(Key { suspended: suspended(Some(NOW_MS)), ..now.clone() }), true),
+        (Some(now), true),
+    ];
+    for (row, (changed, may)) in table.into_iter().enumerate() {
+        *known.0.lock() = changed.map(Arc::new);
+        assert_eq!(call.is_still_admitted(), may, "row {row}");
+    }
 }

@@ -187,6 +187,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after_seconds.or(waits.then_some(1)) {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
+        response.extensions_mut().insert(self.code);
         response
     }
 }

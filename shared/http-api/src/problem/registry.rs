@@ -74,8 +74,14 @@ codes! {
         "A request with this nonce has been accepted already; it may be a replay.", "Make a new random nonce for every attempt, retries included.";
     KeyUnknown = 124, "key_unknown", UNAUTHORIZED, "Unknown key",
         "The key id does not exist, has been revoked or has expired after a rotation.", "Check the key id, and that it belongs to this environment.";
-    SessionRequired = 125, "session_required", UNAUTHORIZED, "Log in first",
-        "The page needs a session and there is none, or it has ended.", "Log in again.";
+    SessionMissing = 125, "session_missing", UNAUTHORIZED, "Sign in first",
+        "There is no session: the cookie `counterfoil_session` is not there.", "Sign in with `POST /v1/sessions`.";
+    SessionExpired = 126, "session_expired", UNAUTHORIZED, "The session has ended",
+        "Its time is over, the user signed out or was disabled, or the password is another.", "Sign in again.";
+    SignInFailed = 127, "sign_in_failed", UNAUTHORIZED, "Name or password is wrong",
+        "There is no such user, the password is not the user's, or the user is disabled.", "Check both. An engineer can make a one-time link with `counterfoil users link NAME`.";
+    LinkExpired = 128, "link_expired", UNAUTHORIZED, "The link no longer works",
+        "A sign-in link works once and for a day; this one was used, replaced by a newer one, or its time is over.", "Ask for a new one: `counterfoil users link NAME` makes it.";
 
     RoleForbidden = 140, "role_forbidden", FORBIDDEN, "The key's role may not do this",
         "The call is reserved for other roles; `roles` names them.", "Use a key of one of those roles.";
@@ -96,8 +102,8 @@ codes! {
         "Bearer authorization and the header `Counterfoil-Test` are for test merchants only.", "Sign the request, leave out the header, or use a key that starts with `cfk_test_`.";
     SelfApproval = 148, "self_approval", FORBIDDEN, "Another person must approve",
         "Whoever proposed a change may not approve it.", "Ask another analyst lead.";
-    CsrfFailed = 149, "csrf_failed", FORBIDDEN, "The form is stale",
-        "The form's token does not belong to the session.", "Reload the page and send the form again.";
+    CsrfTokenInvalid = 149, "csrf_token_invalid", FORBIDDEN, "The page's token is missing or stale",
+        "A call that changes something by a session's cookie must carry the session's `csrf_token` in `X-CSRF-Token`.", "Take it from `GET /v1/sessions/current` and send the call again.";
 
     RouteNotFound = 160, "route_not_found", NOT_FOUND, "No such path",
         "There is no resource at this path.", "Compare the path with `/openapi.json`.";
@@ -127,6 +133,7 @@ codes! {
     LabelNotFound = 182, "label_not_found", NOT_FOUND, "No such label", "The label does not exist.", "List the labels.";
     ChallengeNotFound = 183, "challenge_not_found", NOT_FOUND, "No such challenge", "The challenge does not exist, or it is another merchant's.", "Repeat the request to get a new one.";
     SubjectNotFound = 184, "subject_not_found", NOT_FOUND, "No such subject", "Nothing is known about this subject.", "Check kind and value.";
+    UserNotFound = 187, "user_not_found", NOT_FOUND, "No such user", "The user does not exist.", "List the users.";
     SnoozeNotFound = 185, "snooze_not_found", NOT_FOUND, "No such snooze", "The snooze does not exist or has ended.", "Nothing needs to be done.";
 
     MethodNotAllowed = 190, "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed",
@@ -183,6 +190,8 @@ codes! {
     AppealOpen = 245, "appeal_open", CONFLICT, "An appeal is open", "An appeal about the same has not been decided yet; `appeal_id` names it.", "Wait for its outcome.";
 
     CaseNotClosed = 240, "case_not_closed", CONFLICT, "The case is not closed", "Only a closed case can be reopened.", "Look at its state.";
+    UserExists = 242, "user_exists", CONFLICT, "The name is taken", "Another user signs in with this name.", "Choose another name.";
+    UserDisabled = 243, "user_disabled", CONFLICT, "The user is disabled", "A disabled user cannot sign in, and gets no link and no password.", "Make a new user.";
     NothingToUndo = 241, "nothing_to_undo", CONFLICT, "Nothing can be taken back",
         "The case's last step is not the caller's, is older than ten minutes, or voided coupons.", "Look at its steps; reopen it if it is closed.";
 
@@ -201,11 +210,14 @@ codes! {
     RuleInvalid = 312, "rule_invalid", UNPROCESSABLE_ENTITY, "The rules do not compile", "The text of the rule set has errors; `problems` lists them with line and column.", "Correct them and check again.";
     LockOrderMismatch = 313, "lock_order_mismatch", UNPROCESSABLE_ENTITY, "The lock is for another order", "A lock's quote holds only for the order that it was made for.", "Redeem for that order, or make a new lock.";
     ModelInvalid = 314, "model_invalid", UNPROCESSABLE_ENTITY, "The model cannot be used", "The artifact cannot be read or names unknown features.", "Train it again on the features of `GET /v1/risk/features`.";
+    QueryInvalid = 315, "query_invalid", UNPROCESSABLE_ENTITY, "The query cannot be read", "The query over events has errors; `problems` lists them with their columns.", "Correct it as the hints say; `GET /v1/risk/events/fields` lists what can be asked for.";
 
     QuotaExceeded = 350, "quota_exceeded", TOO_MANY_REQUESTS, "Too many requests", "The merchant's quota for this class of calls is used up.", "Wait as `Retry-After` says, then repeat with the same idempotency key.";
     DeviceLimited = 351, "device_limited", TOO_MANY_REQUESTS, "Too many attempts from this device", "One shopper's device tries too often; the caller's quota is untouched.", "Tell the shopper to wait.";
     IpLimited = 352, "ip_limited", TOO_MANY_REQUESTS, "Too many attempts from this address", "One shopper's address tries too often; the caller's quota is untouched.", "Tell the shopper to wait.";
     WrongCodesLimited = 353, "wrong_codes_limited", TOO_MANY_REQUESTS, "Too many wrong codes", "Too many codes that do not exist were tried.", "Wait, and check where the codes come from.";
+
+    SignInLimited = 354, "sign_in_limited", TOO_MANY_REQUESTS, "Too many failed sign-ins", "Signing in has failed too often with this name, or over all names.", "Wait as `Retry-After` says.";
 
     OutcomeUnknown = 370, "outcome_unknown", SERVICE_UNAVAILABLE, "The outcome is unknown", "The change was handed to the log, but no confirmation came in time: it may or may not happen.", "Repeat with the same idempotency key, or ask `GET /v1/requests/{key}`. Never retry under a new key.";
     LogUnavailable = 371, "log_unavailable", SERVICE_UNAVAILABLE, "The log is not available", "The log takes no writes now; nothing was changed.", "Repeat with the same idempotency key after `Retry-After`.";

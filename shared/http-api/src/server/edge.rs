@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,15 +15,16 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tracing::Instrument;
 
 use super::ServerLimits;
 use super::admission::{Admission, AdmissionLimits, Class};
-use crate::arrival::{ARRIVAL, Arrival};
+use crate::arrival::{self, ARRIVAL, Arrival};
 use crate::call::TestOutcome;
 use crate::problem::{Code, Problem, Result};
 use crate::request_id::{RequestId, X_REQUEST_ID, traceparent};
+use crate::traffic::{Operation, traffic};
 
 /// Never queued and never refused: a probe that fails under load would take the instance down just then.
 const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
@@ -61,6 +63,8 @@ pub(super) struct Shared {
     waiting: AtomicUsize,
     pub(super) in_flight: AtomicUsize,
     pub(super) draining: AtomicBool,
+    /// Told when the end begins: answers that go on for long end with it.
+    pub(super) ending: Arc<watch::Sender<bool>>,
 }
 
 impl Edge {
@@ -79,6 +83,7 @@ impl Edge {
             waiting: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            ending: Arc::new(watch::Sender::new(false)),
         };
         Self { router, shared: Arc::new(shared) }
     }
@@ -93,7 +98,7 @@ impl Edge {
         let request_id = RequestId::from_headers(request.headers());
         let header = request_id.header_value();
         let span = span(&request, &request_id);
-        let arrival = Arrival::new(request_id, request.uri().clone());
+        let arrival = Arrival::new(request_id, request.uri().clone()).ending(self.shared.ending.clone());
         let answering = ARRIVAL.scope(arrival, self.answer(request));
         let mut response = match span {
             Some(span) => answering.instrument(span).await?,
@@ -107,7 +112,19 @@ impl Edge {
         Ok(response)
     }
 
+    /// Answers, and counts what somebody at a counter waited for.
     async fn answer(&self, request: Request) -> Result<Response, Dropped> {
+        let Some(operation) = Operation::of(request.method(), request.uri().path()) else {
+            return self.worked(request).await;
+        };
+        let begun = Instant::now();
+        let response = self.worked(request).await?;
+        let refused = response.extensions().get::<Code>().map(|code| (arrival::merchant(), *code));
+        traffic().answered(operation, begun.elapsed(), refused);
+        Ok(response)
+    }
+
+    async fn worked(&self, request: Request) -> Result<Response, Dropped> {
         if header_bytes(&request) > self.shared.limits.max_header_bytes {
             let detail = format!("Request line and header may have {} bytes.", self.shared.limits.max_header_bytes);
             return Ok(Problem::new(Code::HeaderTooLarge, detail).into_response());

@@ -157,6 +157,7 @@ impl Server {
         let mut deadline = pin!(deadline);
         let shared = Arc::clone(self.edge.shared());
         shared.draining.store(true, Ordering::Relaxed);
+        shared.ending.send_replace(true);
         self.accept_backlog(listener).await;
         while self.tasks.try_join_next().is_some() {}
         let (connections, requests_in_flight) = (self.tasks.len(), shared.in_flight.load(Ordering::Relaxed));

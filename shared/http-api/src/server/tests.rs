@@ -1,4 +1,10 @@
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, HttpBody};
 use axum::routing::{get, post};
+use bytes::Bytes;
+use hyper::body::Frame;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
@@ -6,9 +12,11 @@ use tokio::task::JoinHandle;
 
 use super::admission::AdmissionLimits;
 use super::*;
+use crate::arrival::Ending;
 use crate::client::{Client, ClientError, Credentials};
-use crate::problem::Code;
+use crate::problem::{Code, Problem};
 use crate::testing::key;
+use crate::traffic::{Operation, traffic};
 
 struct Running {
     client: Client,
@@ -217,6 +225,56 @@ async fn a_drain_ends_at_its_deadline() {
     assert_eq!((report.connections_dropped, report.requests_dropped), (1, 1));
     assert!(report.elapsed < Duration::from_secs(1));
     assert!(call.await.expect("no panic").expect_err("cut off").outcome_unknown());
+}
+
+/// An answer that says nothing and goes on until the server ends.
+struct UntilTheEnd(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl HttpBody for UntilTheEnd {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.as_mut().poll(cx).map(|()| None)
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_goes_on_takes_nobodys_place_and_ends_with_the_server() {
+    let lasting = || async {
+        let mut ending = Ending::of_this_server();
+        Body::new(UntilTheEnd(Box::pin(async move { ending.begun().await })))
+    };
+    let limits = ServerLimits { max_concurrent_requests: 1, max_queued_requests: 0, ..ServerLimits::default() };
+    let running = start(router().route("/lasting", get(lasting)), limits).await;
+    let mut stream = TcpStream::connect(running.address).await.expect("a connection");
+    stream.write_all(b"GET /lasting HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("written");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        assert!(stream.read_buf(&mut answer).await.expect("the head") > 0, "{}", String::from_utf8_lossy(&answer));
+    }
+    assert_eq!(running.client.get("/ok").await.expect("an answer").status, 200, "there is a place");
+    let report = running.stop().await;
+    stream.read_to_end(&mut answer).await.expect("the end");
+    assert!(answer.ends_with(b"0\r\n\r\n"), "in good order: {}", String::from_utf8_lossy(&answer));
+    assert_eq!((report.connections_dropped, report.requests_dropped), (0, 0), "{report:?}");
+    assert!(report.elapsed < Duration::from_secs(2), "{report:?}");
+}
+
+#[tokio::test]
+async fn what_is_answered_at_the_counter_is_counted_with_its_code() {
+    let refuse = || async { Problem::of(Code::AlreadyRedeemed) };
+    let running = start(Router::new().route("/v1/redemptions", post(refuse)), ServerLimits::default()).await;
+    let counted = || {
+        let refusals = traffic().refusals().into_iter();
+        let own = refusals.filter(|((merchant, code), _)| merchant.is_none() && *code == Code::AlreadyRedeemed);
+        (own.map(|(_, count)| count).sum::<u64>(), traffic().latencies(Operation::Redeem).now().count())
+    };
+    let before = counted();
+    let request = http::Request::post("/v1/redemptions").body(bytes::Bytes::new()).expect("a request");
+    assert_eq!(running.client.send(request).await.expect("an answer").code(), Some(Code::AlreadyRedeemed));
+    assert_eq!(counted(), (before.0 + 1, before.1 + 1));
+    running.stop().await;
 }
 
 #[tokio::test]

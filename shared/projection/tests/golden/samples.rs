@@ -1,6 +1,7 @@
 //! One fixed record of each type and event, with a value in every field.
 
 mod penalties;
+mod users;
 
 use std::collections::BTreeMap;
 
@@ -34,7 +35,7 @@ const NOON: Millis = 1_773_154_500_000;
 const ORIGIN: Origin = Origin { instance: 0x0123_4567_89ab_cdef, number: 42 };
 
 /// How many events there are; the compiler counts them in [`name`].
-pub(crate) const EVENTS: usize = 48;
+pub(crate) const EVENTS: usize = 49;
 
 /// The file of an event's record. A new event needs a name, a sample and a file.
 pub(crate) fn name(event: &Event) -> &'static str {
@@ -91,6 +92,7 @@ pub(crate) fn name(event: &Event) -> &'static str {
         Event::BreakerReset(_) => "breaker_reset",
         Event::ChallengeAnswered(_) => "challenge_answered",
         Event::Decided(_) => "decided",
+        Event::UserStepped(_) => "user_stepped",
     }
 }
 
@@ -107,6 +109,8 @@ pub(crate) fn all() -> Vec<(String, Entry)> {
     let cases = [Entity::Case(500), Entity::Snooze(501)];
     let guards = cases.into_iter().map(|entity| Guard::Version(entity, 300)).collect();
     all.push(("guards_of_cases".to_owned(), record(guards, Vec::new())));
+    let guards = vec![Guard::Version(Entity::User(600), 300), Guard::Absent(Entity::UserName([8; 16]))];
+    all.push(("guards_of_users".to_owned(), record(guards, Vec::new())));
     let decision = Some(Box::new(decision()));
     let fences = vec![Fence { key: key(3), refusal: 17, decision: None }, Fence { key: key(4), refusal: 31, decision }];
     all.push(("fences".to_owned(), Entry::Fences(Fences { origin: ORIGIN, proposed_at: NOON, fences })));
@@ -246,6 +250,7 @@ fn of_decisions() -> Vec<Event> {
     vec![
         Event::ChallengeAnswered(Box::new(ChallengeAnswered { challenge, passed: true, method, by })),
         Event::Decided(Box::new(kept)),
+        users::created(),
     ]
 }
 
@@ -274,6 +279,7 @@ fn more_steps() -> Vec<(String, Entry)> {
         named("case_steps", case_steps().into_iter().skip(1).collect()),
         named("snooze_ended", vec![snooze(SnoozeStep::End(501))]),
         named("audited_made", vec![audited(AuditObject::Made("stk_".to_owned()))]),
+        named("user_steps", users::more()),
     ]
 }
 

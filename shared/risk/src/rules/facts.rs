@@ -21,10 +21,10 @@ pub struct Facts<'a> {
     pub weekday: f64,
     /// What the model says, 0 to 1000; not a number without a model.
     pub score: f64,
-    /// How many users, devices and addresses hang together with those of the request; not a number if not known, as all
-    /// of the cluster.
+    /// How many users hang together, by devices and addresses, with those of the request; not a number if not known, as
+    /// all of the cluster.
     pub cluster_size: f64,
-    /// How many of them are devices.
+    /// On how many devices.
     pub cluster_devices: f64,
     /// Edges by the most that there could be, 0 to 1.
     pub cluster_density: f64,
@@ -90,7 +90,10 @@ impl Attribute {
             Self::Hour => ("hour", "the hour of the merchant's day, 0 to 23"),
             Self::Weekday => ("weekday", "1 for Monday to 7 for Sunday"),
             Self::Score => ("score", "what the model says, 0 to 1000"),
-            Self::ClusterSize => ("cluster_size", "users, devices and addresses that hang together with the request's"),
+            Self::ClusterSize => (
+                "cluster_size",
+                "users that hang together with the request's, by devices and addresses that they share",
+            ),
             Self::ClusterDevices => ("cluster_devices", "how many of the cluster are devices"),
             Self::ClusterDensity => ("cluster_density", "the cluster's edges by the most that there could be, 0 to 1"),
             Self::ClusterAgeSpread => {

@@ -19,7 +19,7 @@ pub(super) struct Filter {
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Wanted {
+pub(in crate::api) enum Wanted {
     Allow,
     Review,
     Challenge,
@@ -54,7 +54,7 @@ impl WantedLabel {
 }
 
 impl Wanted {
-    fn action(self) -> Action {
+    pub(in crate::api) fn action(self) -> Action {
         match self {
             Self::Allow => Action::Allow,
             Self::Review => Action::Review,

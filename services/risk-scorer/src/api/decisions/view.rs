@@ -62,6 +62,27 @@ impl Shown<'_> {
         })
     }
 
+    /// What is shown of it among others.
+    pub(in crate::api) fn summary(&self) -> Value {
+        let Found { merchant, asked, done, decision, .. } = self.found;
+        let basis = decision.basis.as_deref();
+        json!({
+            "id": self.found.id().to_string(),
+            "merchant_id": merchant.to_string(),
+            "event": asked.name(),
+            "done": done,
+            "subject": self.subject(),
+            "amount": basis.and_then(|basis| basis.amount),
+            "action": action_name(decision.action),
+            "enforced_by": basis.map(|basis| basis.enforced_by.name()),
+            "score": basis.map_or(0, |basis| basis.score),
+            "at": format_ms(self.found.time_ms),
+            "ledger_ref": LedgerRef(self.found.sequence).to_string(),
+            "reasons": decision.reasons.iter().map(|reason| self.reason(reason)).collect::<Vec<_>>(),
+            "degraded": decision.degraded,
+        })
+    }
+
     /// In clear, where the record has it; otherwise what stands for it.
     fn subject(&self) -> Value {
         let Found { merchant, decision, user, sealed, .. } = self.found;

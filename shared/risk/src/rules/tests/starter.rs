@@ -281,3 +281,77 @@ fn a_store_with_labelled_fraud_is_looked_at_once_labels_had_time() {
     assert_eq!(shop.ask(&later(10)), [("store_fraud", Action::Review)]);
     assert_eq!(shop.ask(&later(60)), []);
 }
+
+#[test]
+fn a_store_where_few_come_far_more_often_than_usual_is_looked_at_and_a_full_one_is_not() {
+    let run = |users: u64, weeks: i64| {
+        let (mut shop, mut hit) = (Shop::open(), false);
+        for week in 0..weeks {
+            hit = false;
+            for n in 0..120 {
+                let who = [(Field::User, n % users), (Field::Store, 3)];
+                let at = week * 7 * 86_400 + n as i64 * 20;
+                hit |= shop.next(&request(Happening::Redemption, at, &who), "store_burst");
+            }
+        }
+        hit
+    };
+    assert!(run(30, 1), "thirty users, four times each within an hour");
+    assert!(!run(120, 1), "an opening day");
+    assert!(!run(30, 12), "the club that meets there every week at this hour");
+}
+
+#[test]
+fn a_device_whose_uses_turned_out_to_be_fraud_is_asked_and_one_with_one_mistake_is_not() {
+    let run = |uses: i64, frauds: i64| {
+        let mut shop = Shop::open();
+        let who = [(Field::User, 1), (Field::Device, 4)];
+        for n in 0..uses {
+            shop.count(&request(Happening::Redemption, n * 600, &who));
+        }
+        for n in 0..frauds {
+            let labelled = Labelled { subject: subject(&who), event_at_ms: NOW_MS + n * 600_000, fraud: 1 };
+            shop.table.label(&shop.plan, &labelled);
+        }
+        let later = |days: i64| request(Happening::Redemption, days * 86_400, &[(Field::User, 2), (Field::Device, 4)]);
+        let names = |request| shop.ask(&request).iter().map(|(rule, _)| (*rule).to_owned()).collect::<Vec<_>>();
+        (names(later(2)), names(later(10)))
+    };
+    let none = Vec::<String>::new;
+    assert_eq!(run(10, 3), (none(), vec!["device_known_bad".to_owned()]), "once labels had time");
+    assert_eq!(run(10, 1), (none(), none()), "anybody may be taken for another once");
+    assert_eq!(run(200, 2), (none(), none()), "a kiosk that many use");
+}
+
+#[test]
+fn what_the_model_is_sure_of_is_looked_at_and_a_doubt_is_not() {
+    let shop = Shop::open();
+    let (who, values) = (subject(&[(Field::User, 1)]), vec![f64::NAN; shop.plan.features().len()]);
+    let hits = |score: f64| {
+        let facts = Facts { score, ..Facts::new(&values, &who, "claim") };
+        let hit = |rule: &&Rule| rule.evaluate(&facts) == Outcome::Hit;
+        shop.set.rules.iter().filter(hit).map(|rule| (rule.name.as_str(), rule.action)).collect::<Vec<_>>()
+    };
+    assert_eq!(hits(901.0), [("model_high", Action::Review)]);
+    assert_eq!(hits(900.0), []);
+    assert_eq!(hits(f64::NAN), [], "there is no model");
+}
+
+#[test]
+fn a_network_of_very_few_devices_is_blocked_and_a_computer_room_is_not() {
+    let run = |devices: u64| {
+        let mut shop = Shop::open();
+        let claim = |user: u64| {
+            let who =
+                [(Field::User, user), (Field::Device, user % devices), (Field::Ip24, 9), (Field::Stock, user % 40)];
+            request(Happening::Claim, user as i64 * 200, &who)
+        };
+        // All of it came before the rules were live.
+        (0..120).for_each(|user| shop.count(&claim(user)));
+        let hits = shop.ask(&claim(121));
+        hits.into_iter().find(|(rule, _)| *rule == "net_farm").map(|(_, action)| action)
+    };
+    assert_eq!(run(20), Some(Action::Block), "six users on each of twenty phones");
+    assert_eq!(run(40), None, "three students at each of forty computers: asked for proof, not blocked");
+    assert_eq!(run(120), None, "a phone each");
+}

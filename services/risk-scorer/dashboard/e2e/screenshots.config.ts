@@ -1,0 +1,4 @@
+import base from './playwright.config';
+
+/** `SCREENSHOTS` names the folder. */
+export default { ...base, testMatch: 'screenshots.ts', workers: 1, timeout: 600_000 };
