@@ -115,13 +115,15 @@ fn without_a_broker_writes_are_refused_and_what_is_known_is_read() {
         let (_, caller) = merchant(cluster.address(), cluster.folder()).await;
         let stock = stock(&caller, json!({})).await;
         let coupon = claim(&caller, &stock, "u").await;
+        let path = format!("/v1/coupons/{}", coupon["coupon_id"].as_str().expect("an id"));
+        // The redeemer has heard of it from the log, before there is none.
+        assert_eq!(caller.get(&path).await["state"], "claimed");
         cluster.kafka.kill(1);
         let begun = Instant::now();
         let refused = caller.post("/v1/redemptions", redemption(&coupon["code"], "o1")).await;
         assert_eq!(refused.status.as_u16(), 503, "{}", String::from_utf8_lossy(&refused.body));
         assert!(refused.headers.contains_key("retry-after"));
         assert!(begun.elapsed() < Duration::from_secs(15), "within its deadline");
-        let path = format!("/v1/coupons/{}", coupon["coupon_id"].as_str().expect("an id"));
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             let read = caller.send("GET", &path, None, None).await;
