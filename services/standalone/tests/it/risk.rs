@@ -1,6 +1,6 @@
 //! The circle: issuer → log → redeemer → risk-scorer → redeemer; and the limits per device and address.
 
-use crate::support::{Caller, Server, claim, merchant, redemption, runtime, stock};
+use crate::support::{Caller, Server, claim, code, merchant, redemption, runtime, stock};
 use serde_json::{Value, json};
 
 #[test]
@@ -211,17 +211,17 @@ fn every_decision_is_kept_and_derives_again_under_later_rules() {
         for n in 0..4 {
             caller.ok("/v1/claims", claimed(&stock, &format!("u{n}"), "farm-1")).await;
         }
-        counted(&caller, &stock).await;
+        // The list waits until all four are counted: the fifth meets four users, not fewer.
         let path = format!("/v1/risk/decisions?subject=device:farm-1&merchant_id={shop}");
+        an.get(&path).await;
+        let fifth = caller.post("/v1/claims", claimed(&stock, "u4", "farm-1")).await;
+        assert_eq!(code(&fifth), "risk_blocked");
         let list = an.get(&path).await;
         let all = list["data"].as_array().expect("a list").clone();
         let (refused, first) = (&all[0], all.last().expect("some"));
         assert_eq!((&refused["action"], &refused["done"]), (&json!("block"), &json!(false)), "{refused}");
         let reason = &refused["reasons"][0];
-        // One more may have come before the fourth was counted.
-        let users = reason["value"].as_u64().expect("a count");
-        let told = (&reason["code"], &reason["text"]);
-        assert!(users >= 4 && told == (&json!("farm"), &json!(format!("{users} users"))), "{refused}");
+        assert_eq!((&reason["code"], &reason["text"]), (&json!("farm"), &json!("4 users")), "{refused}");
         assert_eq!((&reason["feature"], &reason["points"]), (&json!("distinct(user by device, 24h)"), &json!(500)));
         assert_eq!((&refused["enforced_by"], &refused["score"]), (&json!("rules"), &json!(500)));
         assert_eq!(first["rules"][1]["outcome"], "error", "nothing was counted yet: {first}");
