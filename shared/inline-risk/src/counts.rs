@@ -86,6 +86,11 @@ impl Counts {
         }
     }
 
+    /// How many counts for rules were let go for want of room.
+    pub fn evicted(&self) -> u64 {
+        self.table.evicted()
+    }
+
     /// Counts what happened.
     pub fn add(&mut self, past: &Past) {
         self.count(past, |_, _| {});

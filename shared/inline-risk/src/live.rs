@@ -2,6 +2,7 @@
 //! they are made. The thread that follows the log counts here too, so that no request waits for it; all of it is in
 //! memory, bounded, and begins anew with the process.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -270,9 +271,12 @@ impl Counted {
             self.merchant(past.merchant.real()).add(second, kind as usize, 1);
         }
         let subject = decided.who.user.or(decision.device).or(decision.ip).unwrap_or_default();
+        // One copy for both.
+        let kept = OnceCell::new();
         self.seen(past.merchant, (decision.device, decision.ip), minute, || {
             let bytes = sealed_in(event?);
-            (!bytes.is_empty()).then(|| Sealed { subject, bytes: bytes.into() })
+            let copy = || Sealed { subject, bytes: bytes.into() };
+            (!bytes.is_empty()).then(|| kept.get_or_init(copy).clone())
         });
         if let Some(store) = decided.who.store {
             self.stores.add((past.merchant.real().0, store), minute, || Some(()));

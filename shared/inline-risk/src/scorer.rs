@@ -208,7 +208,8 @@ impl Worker {
 
     fn run(&mut self, feed: &Receiver<Feed>, asks: &Asks) {
         let tick = crossbeam_channel::tick(Duration::from_secs(1));
-        let never = crossbeam_channel::never();
+        let (never, still) = (crossbeam_channel::never(), crossbeam_channel::never());
+        let mut moves = &asks.moves;
         loop {
             let fitting = self.fitting.clone();
             select! {
@@ -216,7 +217,11 @@ impl Worker {
                     Ok(message) => self.feed(message),
                     Err(_) => return self.drain_and_flush(feed),
                 },
-                recv(asks.moves) -> _ => self.read_topics(),
+                recv(moves) -> moved => match moved {
+                    Ok(()) => self.read_topics(),
+                    // A log that is only read watches nothing, and has let go of who would tell.
+                    Err(_) => moves = &still,
+                },
                 recv(asks.wishes) -> _ => self.begin_fitting(),
                 recv(fitting.as_ref().unwrap_or(&never)) -> fitted => self.end_fitting(fitted.ok()),
                 recv(tick) -> _ => self.forget(),

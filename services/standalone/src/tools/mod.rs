@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use coupon::fold::{At, Outcome};
 use coupon::record::Entry;
+use event_log::envelope::Header;
 use event_log::{EventLog, ReadError, Stored, Topic};
 use event_log_kafka::KafkaLog;
 use event_log_sqlite::SqliteLog;
@@ -31,6 +32,8 @@ use standalone::LOG_FILE;
 
 /// Records read at once.
 const AT_ONCE: usize = 4_096;
+/// So many times as many are read ahead of those that are folded.
+const PIECES: usize = 4;
 
 /// Where the log of a command is: on Kafka where brokers are configured, otherwise in the data directory.
 pub(crate) struct Source {
@@ -100,30 +103,98 @@ pub(crate) fn records(
     }
 }
 
-/// Folds the whole log; damage of a partition is given back, the others are folded.
+/// Folds the whole log; damage of a partition is given back, the others are folded. One thread reads and decodes, this
+/// one folds.
 pub(crate) fn fold_all(
     log: &dyn EventLog,
     ledger: &mut Ledger,
     mut each: impl FnMut(At, Option<&Entry>, Outcome),
 ) -> Folded {
     let mut folded = Folded::default();
-    for partition in 0..log.partitions(Topic::Ledger) {
-        let mut reached = Reached::default();
-        let read = records(log, partition, 0, |stored| {
-            reached = Reached::after(stored);
-            folded.records += 1;
-            if let Some((at, entry, outcome)) = fold_one(ledger, stored) {
-                each(at, entry.as_ref(), outcome);
-            } else {
-                folded.damaged.push(format!("partition {partition}: offset {} does not open", stored.offset));
+    std::thread::scope(|scope| {
+        let (sender, pieces) = crossbeam_channel::bounded(PIECES);
+        scope.spawn(move || read_all(log, &sender));
+        let mut last = None;
+        for piece in pieces {
+            match piece {
+                Piece::Records(records) => {
+                    for (stored, opened) in &records {
+                        folded.records += 1;
+                        if let Some((at, outcome)) = opened.as_ref().and_then(|opened| opened.fold(ledger, stored)) {
+                            each(at, opened.as_ref().and_then(Opened::entry), outcome);
+                        } else {
+                            let Stored { partition, offset, .. } = stored;
+                            folded.damaged.push(format!("partition {partition}: offset {offset} does not open"));
+                        }
+                    }
+                    last = records.into_iter().next_back().map(|(stored, _)| stored);
+                }
+                Piece::End(outcome) => {
+                    folded.damaged.extend(outcome.err().map(|error| error.to_string()));
+                    folded.reached.push(last.take().as_ref().map_or_else(Reached::default, Reached::after));
+                }
             }
-        });
-        if let Err(error) = read {
-            folded.damaged.push(error.to_string());
         }
-        folded.reached.push(reached);
-    }
+    });
     folded
+}
+
+/// What is read ahead.
+enum Piece {
+    /// Records of one partition that follow each other; `None` for one that does not open.
+    Records(Vec<(Stored, Option<Opened>)>),
+    /// The end of a partition, or why it cannot be read on.
+    End(Result<(), ReadError>),
+}
+
+/// Reads each partition from its beginning to its end.
+fn read_all(log: &dyn EventLog, pieces: &crossbeam_channel::Sender<Piece>) {
+    let opened = |stored: Stored| {
+        let opened = Opened::of(&stored);
+        (stored, opened)
+    };
+    for partition in 0..log.partitions(Topic::Ledger) {
+        let mut next = 0;
+        let outcome = loop {
+            match log.read(Topic::Ledger, partition, next, AT_ONCE) {
+                Err(error) => break Err(error),
+                Ok(records) => {
+                    let Some(last) = records.last() else { break Ok(()) };
+                    next = last.offset + 1;
+                    // Who folds may have ended.
+                    if pieces.send(Piece::Records(records.into_iter().map(opened).collect())).is_err() {
+                        return;
+                    }
+                }
+            }
+        };
+        if pieces.send(Piece::End(outcome)).is_err() {
+            return;
+        }
+    }
+}
+
+/// A record, decoded.
+struct Opened {
+    header: Header,
+    decoded: Decoded,
+}
+
+impl Opened {
+    fn of(stored: &Stored) -> Option<Self> {
+        decode(&stored.bytes).ok().map(|(header, decoded)| Self { header, decoded })
+    }
+
+    fn fold(&self, ledger: &mut Ledger, stored: &Stored) -> Option<(At, Outcome)> {
+        ledger.take(&self.header, &self.decoded, stored).ok()
+    }
+
+    fn entry(&self) -> Option<&Entry> {
+        match &self.decoded {
+            Decoded::Entry(entry) => Some(entry),
+            Decoded::Foreign | Decoded::Control(_) => None,
+        }
+    }
 }
 
 /// How a fold of the whole log went.
@@ -139,9 +210,9 @@ pub(crate) struct Folded {
 
 /// Folds one record; `None` for one that does not open.
 pub(crate) fn fold_one(ledger: &mut Ledger, stored: &Stored) -> Option<(At, Option<Entry>, Outcome)> {
-    let (header, decoded) = decode(&stored.bytes).ok()?;
-    let (at, outcome) = ledger.take(&header, &decoded, stored).ok()?;
-    let entry = match decoded {
+    let opened = Opened::of(stored)?;
+    let (at, outcome) = opened.fold(ledger, stored)?;
+    let entry = match opened.decoded {
         Decoded::Entry(entry) => Some(*entry),
         Decoded::Foreign | Decoded::Control(_) => None,
     };

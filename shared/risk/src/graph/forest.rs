@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::{Cluster, Graph, Kind, LIVES};
+use super::{Cluster, Graph, Kind, LIVES, NodeKey};
 
 /// What was reached from one end of a cut.
 #[derive(Default)]
@@ -156,29 +156,35 @@ impl Graph {
         parts
     }
 
-    /// Lets a sixteenth of the nodes go, those that were not seen for longest; of equals those with the lowest key, so
-    /// that every replica lets go the same.
+    /// Lets an eighth of the nodes go, those that were not seen for longest; of equals those with the lowest key, so that
+    /// every replica lets go the same. Making all clusters anew costs as much however few go.
     pub(super) fn evict(&mut self) {
-        let mut known: Vec<_> =
-            (0..).zip(&self.nodes).map(|(number, node)| (node.last_seen, node.key, number)).collect();
-        let n = (known.len() / 16).max(1);
-        known.select_nth_unstable(n);
-        let gone: FxHashSet<u32> = known[..n].iter().map(|(_, _, number)| *number).collect();
+        let n = (self.nodes.len() / 8).max(1);
+        let mut times: Vec<u32> = self.nodes.iter().map(|node| node.last_seen).collect();
+        let (_, last, _) = times.select_nth_unstable(n - 1);
+        let last = *last;
+        let mut goes: Vec<bool> = self.nodes.iter().map(|node| node.last_seen < last).collect();
+        let older = goes.iter().filter(|goes| **goes).count();
+        let equals = (0..).zip(&self.nodes).filter(|(_, node)| node.last_seen == last);
+        let mut equals: Vec<(NodeKey, usize)> = equals.map(|(number, node)| (node.key, number)).collect();
+        equals.sort_unstable();
+        equals.iter().take(n - older).for_each(|(_, number)| goes[*number] = true);
         self.evicted += n as u64;
-        self.let_go(&gone);
+        self.let_go(&goes);
     }
 
-    /// Lets nodes go with their edges, and all edges that were not seen for long; then makes all clusters anew.
-    pub(super) fn let_go(&mut self, gone: &FxHashSet<u32>) {
+    /// Lets nodes go with their edges, and all edges that were not seen for long; then makes all clusters anew. Which nodes
+    /// go is said by their numbers; where nothing is said, they stay.
+    pub(super) fn let_go(&mut self, goes: &[bool]) {
+        let goes = |number: usize| goes.get(number).is_some_and(|goes| *goes);
         let mut left = 0_u32;
         let mut numbers: Vec<u32> = Vec::with_capacity(self.nodes.len());
-        for (number, node) in (0..).zip(&self.nodes) {
-            let goes = gone.contains(&number);
+        for (number, node) in self.nodes.iter().enumerate() {
+            let goes = goes(number);
             numbers.push(if goes { GONE } else { left });
             left += u32::from(!goes);
             if goes {
                 self.index.remove(&node.key);
-                self.changed.insert(node.key);
             }
         }
         let mut number = 0;
@@ -188,15 +194,10 @@ impl Graph {
         });
         self.index.values_mut().for_each(|number| *number = numbers[*number as usize]);
         for node in &mut self.nodes {
-            let before = node.edges.len();
             node.edges.retain(|edge| {
                 edge.to = numbers[edge.to as usize];
                 edge.to != GONE && edge.epoch + LIVES > self.epoch
             });
-            // An address keeps no edges on disk: the other ends do.
-            if node.edges.len() < before && node.key.kind != Kind::Address {
-                self.changed.insert(node.key);
-            }
         }
         self.make_clusters();
     }

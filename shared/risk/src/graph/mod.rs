@@ -5,8 +5,7 @@
 //! nobody, so that a campus behind one address is no cluster. Time goes in epochs of seven days; an edge that was not seen
 //! for four of them is gone.
 //!
-//! Which cluster a node is in follows from the edges alone, not from their order, so that a graph that was read from disk
-//! answers as the one that was written. A disjoint-set forest cannot be cut, and hubs show only when they are many: so
+//! Which cluster a node is in follows from the edges alone, not from their order. A disjoint-set forest cannot be cut, and hubs show only when they are many: so
 //! each node names its cluster, and each cluster its members. The smaller of two is renamed when they are joined, which
 //! costs each node at most a logarithm of renamings; where a hub stops to join, searches from all its ends go on by turns
 //! until all but one have ended, which costs no more than the smaller parts (Even, Shiloach, *An On-Line Edge-Deletion
@@ -17,19 +16,16 @@
 mod births;
 mod cluster;
 mod forest;
-mod store;
 mod view;
 
 use linear_hashing::LinearHashMap;
-use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use cluster::Cluster;
-pub use store::{Link, Row};
 pub use view::{Neighbourhood, SeenEdge, SeenNode};
 
-/// What a node is. The order stands in what is stored; of an edge's ends, the later kind is the one that is shared.
+/// What a node is. Of an edge's ends, the later kind is the one that is shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -152,7 +148,6 @@ pub struct Graph {
     epoch: u32,
     most: usize,
     evicted: u64,
-    changed: FxHashSet<NodeKey>,
     /// By kind: up to which degree an edge joins.
     joins_up_to: [u32; 3],
 }
@@ -178,7 +173,6 @@ impl Graph {
             epoch: 0,
             most: most_nodes.max(64),
             evicted: 0,
-            changed: FxHashSet::default(),
             joins_up_to: [Kind::User, Kind::Device, Kind::Address].map(joins_up_to),
         }
     }
@@ -194,7 +188,7 @@ impl Graph {
         }
         if epoch_of(seconds) > self.epoch {
             self.epoch = epoch_of(seconds);
-            self.let_go(&FxHashSet::default());
+            self.let_go(&[]);
         }
         let seen: SmallVec<[u32; 3]> = sighting.keys().map(|key| self.touch(key, seconds)).collect();
         if let Some((first, others)) = seen.split_first() {
@@ -206,8 +200,7 @@ impl Graph {
 
     /// The node of a key, seen at a time.
     fn touch(&mut self, key: NodeKey, seconds: u32) -> u32 {
-        self.changed.insert(key);
-        let Some(number) = self.index.get(&key).copied() else { return self.add_node(key, seconds, seconds) };
+        let Some(number) = self.index.get(&key).copied() else { return self.add_node(key, seconds) };
         let node = &mut self.nodes[number as usize];
         node.last_seen = node.last_seen.max(seconds);
         if seconds < node.first_seen {
@@ -219,8 +212,9 @@ impl Graph {
         number
     }
 
-    fn add_node(&mut self, key: NodeKey, first_seen: u32, last_seen: u32) -> u32 {
+    fn add_node(&mut self, key: NodeKey, seconds: u32) -> u32 {
         let number = self.nodes.len() as u32;
+        let (first_seen, last_seen) = (seconds, seconds);
         let node = Node { key, first_seen, last_seen, edges: SmallVec::new(), degree: 0, cluster: 0, place: 0 };
         self.nodes.push(node);
         self.index.insert(key, number);
