@@ -26,7 +26,7 @@ BINARIES = -p standalone -p issuer -p redeemer -p risk-scorer -p cluster
 
 .DEFAULT_GOAL := help
 .PHONY: help pages run cluster cluster-down cluster-status test faults verify lint deny load report-check replay bench bench-growth \
-  bench-peers bench-kafka prove looks screenshots board-bench case-bench risk-bench k6 clean
+  bench-peers bench-hot bench-kafka prove looks screenshots board-bench case-bench risk-bench k6 clean
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,7 +78,7 @@ screenshots: pages ## pictures of every page in both languages and themes, 1440 
 	$(CARGO) build --profile quick -p standalone
 	SCREENSHOTS=$(abspath $(SCREENSHOTS)) COUNTERFOIL=$(CURDIR)/target/quick/counterfoil npm run screenshots --prefix $(PAGES)
 
-board-bench: pages ## the live page under load: frames and memory of the tab: [BOARD_SECONDS=600] [RATE=2000]
+board-bench: pages ## the live page under load: frames and memory of the tab, and what it costs the redeem path: [BOARD_SECONDS=600] [RATE=2000]
 	@deploy/setup.sh browser
 	$(CARGO) build --profile quick -p standalone -p loadtest
 	ENDURANCE_MINUTES=$$(awk "BEGIN { print $(BOARD_SECONDS) / 60 }") ENDURANCE_RATE=$(or $(RATE),2000) \
@@ -145,6 +145,10 @@ bench-peers: ## beside PostgreSQL, Redis and the machine's ceilings, in one run;
 	@deploy/setup.sh peers
 	$(CARGO) build --release -p standalone -p loadtest -p peers
 	./target/release/loadtest versus --rounds $(ROUNDS) --seconds $(SECONDS) --page docs/benchmarks.md --made-by "make bench-peers"
+
+bench-hot: ## redemptions that all meet one stock, beside the same spread over a hundred, in one run: [ROUNDS=3] [SECONDS=10]
+	$(CARGO) build --release -p standalone -p loadtest
+	./target/release/loadtest versus --of stocks --rounds $(ROUNDS) --seconds $(SECONDS)
 
 bench-kafka: ## redemptions at a rate on one broker and the three services: [RATE=200] [DURATION=30] (after make cluster)
 	$(CARGO) build --release -p loadtest

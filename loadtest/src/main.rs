@@ -156,8 +156,18 @@ struct BenchArguments {
     json: Option<PathBuf>,
 }
 
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum FieldArgument {
+    Peers,
+    Stocks,
+}
+
 #[derive(Args)]
 struct VersusArguments {
+    /// Who is measured beside the product: what one would build without it, or itself with all redemptions on one stock
+    /// and spread over a hundred
+    #[arg(long, value_enum, default_value_t = FieldArgument::Peers)]
+    of: FieldArgument,
     /// Each contender is measured so often
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: usize,
@@ -177,7 +187,7 @@ struct VersusArguments {
     #[arg(long, value_name = "PATH")]
     peers_binary: Option<PathBuf>,
     /// Write the page here, in Markdown
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "of")]
     page: Option<PathBuf>,
     /// How the page says that it was made
     #[arg(long, value_name = "TEXT", default_value = "loadtest versus")]
@@ -269,6 +279,7 @@ fn bench(arguments: BenchArguments) -> Result<bool> {
         warm_up: Duration::from_secs(arguments.warm_up),
         connections: arguments.connections,
         codes: arguments.codes,
+        stocks: 1,
         rate: arguments.rate,
         silent: false,
     };
@@ -285,6 +296,10 @@ fn bench(arguments: BenchArguments) -> Result<bool> {
 
 fn versus(arguments: VersusArguments) -> Result<()> {
     let options = versus::Options {
+        field: match arguments.of {
+            FieldArgument::Peers => versus::Field::Peers,
+            FieldArgument::Stocks => versus::Field::Stocks,
+        },
         server_binary: arguments.server_binary,
         peers_binary: arguments.peers_binary,
         rounds: arguments.rounds,

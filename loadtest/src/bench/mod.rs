@@ -39,6 +39,8 @@ pub struct Options {
     pub connections: usize,
     /// Codes made ahead, at most 10,000,000.
     pub codes: u64,
+    /// Of so many stocks, each in its turn.
+    pub stocks: u64,
     /// Requests per second by a schedule, for [`run_on`]; as fast as answers come where it is left out.
     pub rate: Option<f64>,
     /// No words on the standard error.
@@ -54,6 +56,7 @@ impl Default for Options {
             warm_up: Duration::from_secs(2),
             connections: 64,
             codes: 2_000_000,
+            stocks: 1,
             rate: None,
             silent: false,
         }
@@ -79,7 +82,7 @@ pub async fn run(options: Options) -> Result<Report> {
     };
     say("making codes ahead");
     let server = place.start("127.0.0.1:0").await?;
-    let mut shop = Shop::make(&server.url, place.platform_key()?, options.codes).await?;
+    let mut shop = Shop::make(&server.url, place.platform_key()?, (options.stocks, options.codes)).await?;
     stop(server).await?;
     // Between two orderly ends the log file is what redemptions have added, and nothing else.
     let before = log_bytes(data_dir)?;
@@ -112,7 +115,7 @@ pub async fn run_on(target: &str, platform: Credentials, options: Options) -> Re
     if options.connections == 0 || options.duration.is_zero() || options.rate.is_some_and(|rate| rate <= 0.0) {
         return Err(Failure::Usage("--connections, --seconds and --rate must be above 0".to_owned()));
     }
-    let mut shop = Shop::make(target, platform, options.codes).await?;
+    let mut shop = Shop::make(target, platform, (options.stocks, options.codes)).await?;
     measure(&options, target.trim_start_matches("http://"), &mut shop, What::Redeem).await
 }
 

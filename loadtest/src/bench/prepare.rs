@@ -20,7 +20,8 @@ pub(super) struct Shop {
     pub(super) claim_stock: Arc<str>,
     /// Part of every key, so that a server may be measured more than once.
     pub(super) run: Arc<str>,
-    codes: Arc<Codes>,
+    /// Of each stock, as many of each.
+    codes: Arc<Vec<Codes>>,
     /// How redemptions name a coupon: `code`, or `coupon_id`.
     pub(super) named_by: &'static str,
     first: u64,
@@ -28,23 +29,25 @@ pub(super) struct Shop {
 
 impl Shop {
     /// Makes them on a fresh server.
-    pub(super) async fn make(target: &str, platform: Credentials, codes: u64) -> Result<Self> {
+    pub(super) async fn make(target: &str, platform: Credentials, (stocks, codes): (u64, u64)) -> Result<Self> {
         let caller = Caller::new(target, Duration::from_mins(1))?;
         let run = new_run();
         let named = |name: &str| format!("bench-{run}-{name}");
         let credentials = merchant(&caller, &platform, &run).await?;
         let claim_stock = stock(&caller, &credentials, &named("claim"), "generated", 1_000_000_000).await?;
-        let pool = stock(&caller, &credentials, &named("redeem"), "pool", codes).await?;
-        let path = format!("/v1/stocks/{pool}/codes");
-        let made =
-            post(&caller, &credentials, &path, &named("codes"), json!({"count": codes, "label": "bench"})).await?;
-        let batch = made["batch_id"].as_str().ok_or_else(|| unexpected("codes", "there is no batch_id"))?;
-        let codes = Codes::export(target, &credentials, batch).await?;
+        let (count, mut all) = (codes.div_ceil(stocks.max(1)), Vec::new());
+        for n in 0..stocks.max(1) {
+            let pool = stock(&caller, &credentials, &named(&format!("redeem-{n}")), "pool", count).await?;
+            let (path, key) = (format!("/v1/stocks/{pool}/codes"), named(&format!("codes-{n}")));
+            let made = post(&caller, &credentials, &path, &key, json!({"count": count, "label": "bench"})).await?;
+            let batch = made["batch_id"].as_str().ok_or_else(|| unexpected("codes", "there is no batch_id"))?;
+            all.push(Codes::export(target, &credentials, batch).await?);
+        }
         Ok(Self {
             credentials,
             claim_stock: claim_stock.into(),
             run: run.into(),
-            codes: Arc::new(codes),
+            codes: Arc::new(all),
             named_by: "code",
             first: 0,
         })
@@ -57,13 +60,15 @@ impl Shop {
 
     /// Coupons that are in users' hands already, by their ids.
     pub(super) fn of_coupons(credentials: Credentials, run: &str, ids: Codes) -> Self {
-        let (claim_stock, run, codes) = ("".into(), run.into(), Arc::new(ids));
+        let (claim_stock, run, codes) = ("".into(), run.into(), Arc::new(vec![ids]));
         Self { credentials, claim_stock, run, codes, named_by: "coupon_id", first: 0 }
     }
 
-    /// The `n`-th code that has not been redeemed by an earlier load; `None` when they are used up.
+    /// The `n`-th code that has not been redeemed by an earlier load, of each stock in its turn; `None` when they are used
+    /// up.
     pub(super) fn code(&self, n: u64) -> Option<&str> {
-        self.codes.get(self.first + n)
+        let (n, stocks) = (self.first + n, self.codes.len() as u64);
+        self.codes.get((n % stocks) as usize)?.get(n / stocks)
     }
 
     /// The next load begins after so many.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use super::Options;
+use super::{Field, Options};
 use crate::bench::{self, Phase};
 use crate::codes::Codes;
 use crate::server::{Place, read_key};
@@ -16,10 +16,14 @@ use crate::{Failure, Result};
 /// How long a start may take: codes are made ahead, and a database may be started first.
 const START_LIMIT: Duration = Duration::from_mins(10);
 const SAYS: &str = "listening on ";
+/// Over so many stocks redemptions are spread, where they are.
+const STOCKS: u64 = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contender {
     Counterfoil,
+    /// It too, where redemptions are spread over many stocks.
+    Spread,
     Postgres,
     Redis,
     DurableEcho,
@@ -27,11 +31,18 @@ pub(super) enum Contender {
 }
 
 impl Contender {
-    pub(super) const ALL: [Self; 5] = [Self::Counterfoil, Self::Postgres, Self::Redis, Self::DurableEcho, Self::Echo];
+    pub(super) fn of(field: Field) -> Vec<Self> {
+        match field {
+            Field::Peers => vec![Self::Counterfoil, Self::Postgres, Self::Redis, Self::DurableEcho, Self::Echo],
+            Field::Stocks => vec![Self::Counterfoil, Self::Spread],
+        }
+    }
 
-    pub(super) fn name(self) -> &'static str {
+    pub(super) fn name(self, field: Field) -> &'static str {
         match self {
+            Self::Counterfoil if field == Field::Stocks => "all on one stock",
             Self::Counterfoil => "Counterfoil",
+            Self::Spread => "spread over 100 stocks",
             Self::Postgres => "axum + PostgreSQL",
             Self::Redis => "axum + Redis",
             Self::DurableEcho => "durable echo",
@@ -42,7 +53,7 @@ impl Contender {
     /// More than any machine of today uses up in the time; making them takes time too.
     fn codes(self, options: &Options) -> u64 {
         let per_second = match self {
-            Self::Counterfoil | Self::Postgres | Self::Redis => 60_000.0,
+            Self::Counterfoil | Self::Spread | Self::Postgres | Self::Redis => 60_000.0,
             Self::DurableEcho | Self::Echo => 250_000.0,
         };
         (per_second * (options.duration + options.warm_up).as_secs_f64()) as u64
@@ -51,7 +62,7 @@ impl Contender {
     pub(super) async fn measure(self, options: &Options) -> Result<Phase> {
         let folder = tempfile::tempdir().map_err(Failure::io("a temporary folder"))?;
         match self {
-            Self::Counterfoil => {
+            Self::Counterfoil | Self::Spread => {
                 let place = Place::new(options.server_binary.as_deref(), folder.path())?;
                 let server = place.start("127.0.0.1:0").await?;
                 let load = bench::Options {
@@ -59,6 +70,7 @@ impl Contender {
                     warm_up: options.warm_up,
                     connections: options.connections,
                     codes: self.codes(options),
+                    stocks: if self == Self::Spread { STOCKS } else { 1 },
                     ..bench::Options::default()
                 };
                 let phase = bench::run_on(&server.url, place.platform_key()?, load).await?;
@@ -76,7 +88,7 @@ impl Contender {
                 Self::Postgres => "postgres",
                 Self::Redis => "redis",
                 Self::DurableEcho => "durable-echo",
-                Self::Echo | Self::Counterfoil => "echo",
+                Self::Echo | Self::Counterfoil | Self::Spread => "echo",
             })
             .args(["--end-with-stdin", "--listen", "127.0.0.1:0", "--codes", &self.codes(options).to_string(), "--out"])
             .arg(folder)
@@ -92,7 +104,9 @@ impl Contender {
         let phase = bench::run_with(&address, key, codes, load).await?;
         drop(child.stdin.take());
         let ended = tokio::time::timeout(Duration::from_mins(1), child.wait()).await;
-        ended.map_err(|_| Failure::Server(format!("{} does not end", self.name())))?.map_err(Failure::io("a peer"))?;
+        ended
+            .map_err(|_| Failure::Server(format!("{} does not end", binary.display())))?
+            .map_err(Failure::io("a peer"))?;
         Ok(phase)
     }
 }

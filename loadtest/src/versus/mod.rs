@@ -1,5 +1,5 @@
-//! The product beside what an engineer would build without it, and beside what the machine allows at most: the same
-//! requests by the same generator, one after the other in the same run, several rounds.
+//! The product beside what an engineer would build without it, and beside what the machine allows at most; or beside
+//! itself. The same requests by the same generator, one after the other in the same run, several rounds.
 
 mod contender;
 mod page;
@@ -15,6 +15,16 @@ use crate::bench::Phase;
 use crate::{Failure, Result};
 use contender::Contender;
 
+/// Who is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Field {
+    /// The product, what one would build without it, and two ceilings.
+    #[default]
+    Peers,
+    /// The product with all redemptions on one stock, and spread over many.
+    Stocks,
+}
+
 /// What is measured, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -22,6 +32,8 @@ pub struct Options {
     pub server_binary: Option<PathBuf>,
     /// The `peers` binary; the one beside this executable if left out.
     pub peers_binary: Option<PathBuf>,
+    /// Who is measured.
+    pub field: Field,
     /// Each contender is measured so often.
     pub rounds: usize,
     /// Of each measurement.
@@ -41,7 +53,7 @@ pub struct Report {
     pub connections: usize,
     /// Of each measurement.
     pub seconds: f64,
-    /// All contenders, the product first.
+    /// All contenders; the first is the one that the others are held against.
     pub contenders: Vec<Measured>,
 }
 
@@ -59,16 +71,18 @@ pub async fn run(options: &Options) -> Result<Report> {
     if options.rounds == 0 || options.connections == 0 || options.duration.is_zero() {
         return Err(Failure::Usage("--rounds, --connections and --seconds must be at least 1".to_owned()));
     }
+    let field = Contender::of(options.field);
+    let name = |contender: &Contender| contender.name(options.field);
     let mut contenders: Vec<Measured> =
-        Contender::ALL.iter().map(|contender| Measured { name: contender.name(), rounds: Vec::new() }).collect();
+        field.iter().map(|contender| Measured { name: name(contender), rounds: Vec::new() }).collect();
     for round in 1..=options.rounds {
-        for (contender, measured) in Contender::ALL.into_iter().zip(&mut contenders) {
+        for (contender, measured) in field.iter().zip(&mut contenders) {
             let phase = contender.measure(options).await?;
             if !options.silent {
-                eprint!("round {round} of {}, {}: {}", options.rounds, contender.name(), phase.line());
+                eprint!("round {round} of {}, {}: {}", options.rounds, measured.name, phase.line());
             }
             if !phase.other_statuses.is_empty() {
-                let text = format!("{} gave other answers: {:?}", contender.name(), phase.other_statuses);
+                let text = format!("{} gave other answers: {:?}", measured.name, phase.other_statuses);
                 return Err(Failure::Server(text));
             }
             measured.rounds.push(phase);
@@ -99,7 +113,7 @@ impl Measured {
 }
 
 impl Report {
-    /// How many times as much the product does, by the medians.
+    /// How many times as much the first does, by the medians.
     pub fn ratio(&self, name: &str) -> f64 {
         let rate = |measured: &Measured| measured.median(|phase| phase.per_second);
         let other = self.contenders.iter().find(|measured| measured.name == name);
@@ -109,7 +123,10 @@ impl Report {
     /// The table for people, in Markdown.
     pub fn table(&self) -> String {
         let mut lines = vec![
-            "| | redemptions/s, median | least to most | p50 ms | p99 ms | Counterfoil does |".to_owned(),
+            format!(
+                "| | redemptions/s, median | least to most | p50 ms | p99 ms | {} does |",
+                self.contenders.first().map_or("the first", |first| first.name)
+            ),
             "|---|---:|---:|---:|---:|---:|".to_owned(),
         ];
         for it in &self.contenders {

@@ -34,7 +34,8 @@ pub struct Directory {
     look_alikes: DashMap<MerchantId, ()>,
     /// Where there is, or was, something to rehearse on.
     rehearsals: DashMap<MerchantId, ()>,
-    stores: DashMap<StoreId, ()>,
+    /// With their names.
+    stores: DashMap<StoreId, Arc<str>>,
     people: People,
 }
 
@@ -88,8 +89,8 @@ impl Directory {
             (RowKey::Rehearsal(merchant, _), Row::Rehearsal(_)) => {
                 self.rehearsals.insert(*merchant, ());
             }
-            (RowKey::Store(merchant, number), Row::Store(_)) => {
-                self.stores.insert(StoreId::new(*merchant, *number), ());
+            (RowKey::Store(merchant, number), Row::Store(store)) => {
+                self.stores.insert(StoreId::new(*merchant, *number), store.name.as_str().into());
             }
             _ => {}
         }
@@ -104,6 +105,11 @@ impl Directory {
     /// Whether there is such a store.
     pub fn has_store(&self, store: StoreId) -> bool {
         self.stores.contains_key(&store)
+    }
+
+    /// A store's name.
+    pub fn store_name(&self, store: StoreId) -> Option<Arc<str>> {
+        self.stores.get(&store).map(|name| Arc::clone(&name))
     }
 
     /// Whether some coupon may be at the merchant's rehearsals.

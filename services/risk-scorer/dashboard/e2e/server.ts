@@ -79,6 +79,15 @@ export class Server {
     });
   }
 
+  /** Records of the ledger that were applied so far, and the processor's time that the process has taken, seconds. */
+  async work(): Promise<{ applied: number; cpuSeconds: number }> {
+    const metrics = await (await fetch(`${this.base}/metrics`)).text();
+    const applied = /^counterfoil_ledger_records_total\{outcome="applied"\} (\S+)$/m.exec(metrics)?.[1];
+    // Behind the name, which may hold anything: fields 14 and 15 are ticks of a hundredth of a second.
+    const stat = (await readFile(`/proc/${this.#process?.pid}/stat`, 'utf8')).split(') ').at(-1)?.split(' ') ?? [];
+    return { applied: Number(applied), cpuSeconds: (Number(stat[11]) + Number(stat[12])) / 100 };
+  }
+
   /** Ends the process, by its id and in order, and keeps the data. */
   async halt(): Promise<void> {
     const process = this.#process;

@@ -23,6 +23,8 @@ export interface TopSubject {
   /** In clear where it is known. */
   value: string | null;
   id: string;
+  /** Of a store. */
+  name?: string | null;
   merchant_id?: string;
   /** Events in the last hour, and in the hour before. */
   now: number;

@@ -92,7 +92,7 @@ impl Making<'_> {
             "top": {
                 "devices": snapshot.devices.iter().map(|it| self.person(it, |it| it.device_id)).collect::<Vec<_>>(),
                 "ips": snapshot.ips.iter().map(|it| self.person(it, |it| it.ip)).collect::<Vec<_>>(),
-                "stores": snapshot.stores.iter().map(store).collect::<Vec<_>>(),
+                "stores": snapshot.stores.iter().map(|it| self.store(it)).collect::<Vec<_>>(),
             },
             "stocks": stocks,
             "health": self.health(),
@@ -162,6 +162,15 @@ impl Making<'_> {
         entry(&json!(value), &hex::encode(pseudonym), merchant, (it.now, it.before))
     }
 
+    fn store(&self, it: &Ranked<Key<u64>, ()>) -> Value {
+        let merchant = MerchantId(it.key.0);
+        let store = StoreId::new(merchant, it.key.1);
+        let id = store.to_string();
+        let mut entry = entry(&json!(id), &id, merchant, (it.now, it.before));
+        entry["name"] = json!(self.state.backend.directory.store_name(store));
+        entry
+    }
+
     fn health(&self) -> Vec<Value> {
         let heard = self.state.scorer.inline.live().heard();
         if heard.is_empty() {
@@ -204,12 +213,6 @@ impl Making<'_> {
         let lag_ms = stale.filter(|age| *age < i64::MAX).unwrap_or_default();
         json!({"state": state, "lag_ms": lag_ms, "live_rules": live})
     }
-}
-
-fn store(it: &Ranked<Key<u64>, ()>) -> Value {
-    let merchant = MerchantId(it.key.0);
-    let id = StoreId::new(merchant, it.key.1).to_string();
-    entry(&json!(id), &id, merchant, (it.now, it.before))
 }
 
 fn entry(value: &Value, id: &str, merchant: MerchantId, (now, before): (u64, u64)) -> Value {
