@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use coupon::event::Pseudonym;
 use coupon::id::MerchantId;
@@ -47,10 +48,17 @@ pub(crate) struct Limits {
 
 struct Limiter {
     rates: [Rate; 2],
-    devices: DefaultKeyedRateLimiter<Pseudonym>,
-    addresses: DefaultKeyedRateLimiter<Pseudonym>,
+    devices: Arc<Buckets>,
+    addresses: Arc<Buckets>,
     attempts: AtomicU32,
+}
+
+/// Token buckets of devices, or of addresses.
+struct Buckets {
+    limiter: DefaultKeyedRateLimiter<Pseudonym>,
     clock: DefaultClock,
+    attempts: AtomicU32,
+    is_full: AtomicBool,
 }
 
 impl Limits {
@@ -97,47 +105,68 @@ impl Limits {
 }
 
 impl Limiter {
-    fn new(rates: [Rate; 2]) -> Self {
-        let quota = |(per_second, burst): Rate| {
-            let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-            Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst))
-        };
-        Self {
-            rates,
-            devices: RateLimiter::keyed(quota(rates[0])),
-            addresses: RateLimiter::keyed(quota(rates[1])),
-            attempts: AtomicU32::new(0),
-            clock: DefaultClock::default(),
-        }
+    fn new([device, ip]: [Rate; 2]) -> Self {
+        let buckets = |rate| Arc::new(Buckets::new(rate));
+        Self { rates: [device, ip], devices: buckets(device), addresses: buckets(ip), attempts: AtomicU32::new(0) }
     }
 
     fn take(&self, device: Option<Pseudonym>, ip: Option<Pseudonym>, most: usize) -> Result<(), Limited> {
         if self.attempts.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
-            self.devices.retain_recent();
-            self.addresses.retain_recent();
+            self.sweep();
         }
-        if let Some(retry_after_ms) = device.and_then(|key| self.check(&self.devices, key, most)) {
+        if let Some(retry_after_ms) = device.and_then(|key| self.devices.check(key, most)) {
             return Err(Limited::Device { retry_after_ms });
         }
-        match ip.and_then(|key| self.check(&self.addresses, key, most)) {
+        match ip.and_then(|key| self.addresses.check(key, most)) {
             Some(retry_after_ms) => Err(Limited::Ip { retry_after_ms }),
             None => Ok(()),
         }
     }
 
+    /// Looks at each bucket there is, on a thread of its own: it would hold a request up for milliseconds.
+    fn sweep(&self) {
+        let (devices, addresses) = (Arc::clone(&self.devices), Arc::clone(&self.addresses));
+        let sweep = move || {
+            devices.limiter.retain_recent();
+            addresses.limiter.retain_recent();
+        };
+        if let Err(error) = std::thread::Builder::new().name("limits-sweep".to_owned()).spawn(sweep) {
+            tracing::warn!(%error, "no thread to let buckets go");
+        }
+    }
+}
+
+impl Buckets {
+    fn new((per_second, burst): Rate) -> Self {
+        let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst));
+        let (attempts, is_full) = (AtomicU32::new(0), AtomicBool::new(false));
+        Self { limiter: RateLimiter::keyed(quota), clock: DefaultClock::default(), attempts, is_full }
+    }
+
     /// How long to wait. Past the bound newcomers share one of 256 buckets: memory stays bounded, and a flood of made-up
     /// ids limits itself.
-    fn check(&self, limiter: &DefaultKeyedRateLimiter<Pseudonym>, key: Pseudonym, most: usize) -> Option<u64> {
-        let key = if limiter.len() < most {
+    fn check(&self, key: Pseudonym, most: usize) -> Option<u64> {
+        let key = if self.has_room(most) {
             key
         } else {
             let mut shared = [0; 16];
             shared[0] = key[0];
             shared
         };
-        let refused = limiter.check_key(&key).err()?;
+        let refused = self.limiter.check_key(&key).err()?;
         let wait = refused.wait_time_from(self.clock.now());
         Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1))
+    }
+
+    /// Counting the buckets takes every lock that there is to them, so it is done now and then, with room for those that
+    /// come until the next time.
+    fn has_room(&self, most: usize) -> bool {
+        let every = (most / 16).clamp(1, 64);
+        if (self.attempts.fetch_add(1, Ordering::Relaxed) as usize).is_multiple_of(every) {
+            self.is_full.store(self.limiter.len() + every > most, Ordering::Relaxed);
+        }
+        !self.is_full.load(Ordering::Relaxed)
     }
 }
 
@@ -174,8 +203,8 @@ mod tests {
                 let _ = limits.take(merchant, Some(key), None);
             }
         }
-        assert!(limits.common.devices.len() <= 100 + 256);
-        assert!(limits.own.read()[&SHOP].devices.len() <= 50 + 256, "they share what there is");
+        assert!(limits.common.devices.limiter.len() <= 100 + 256);
+        assert!(limits.own.read()[&SHOP].devices.limiter.len() <= 50 + 256, "they share what there is");
     }
 
     #[test]

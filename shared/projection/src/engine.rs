@@ -2,7 +2,7 @@
 //!
 //! What it must never do: answer before the record, or the fence, of the request is folded from the log.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -200,7 +200,7 @@ pub struct Engine {
     order: Vec<VecDeque<u64>>,
     /// Records whose append's answer was lost.
     doubtful: Vec<u64>,
-    in_flight: HashMap<RequestKey, Vec<Attempt>>,
+    in_flight: FxHashMap<RequestKey, Vec<Attempt>>,
     /// Records of the next batch.
     out: Vec<event_log::Entry>,
     out_numbers: Vec<u64>,
@@ -227,7 +227,7 @@ impl Engine {
             pending: FxHashMap::default(),
             order: follow.iter().map(|_| VecDeque::new()).collect(),
             doubtful: Vec::new(),
-            in_flight: HashMap::new(),
+            in_flight: FxHashMap::default(),
             out: Vec::new(),
             out_numbers: Vec::new(),
             follow,

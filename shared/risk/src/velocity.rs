@@ -1,6 +1,6 @@
 //! How often something happened with a subject in the last minute, hour and day.
 
-use linear_hashing::LinearHashMap;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -252,10 +252,15 @@ impl SubjectCounts {
     }
 }
 
-/// The counts of all subjects, at most so many.
+/// So many subjects, and up to twice as many, have a part to themselves.
+const PART: usize = 1_024;
+
+/// The counts of all subjects, at most so many. They lie in parts, by their pseudonyms, each with its share of the room: no
+/// decision may wait for a look at all of them.
 #[derive(Debug)]
 pub struct Velocity {
-    subjects: LinearHashMap<Subject, SubjectCounts>,
+    parts: Vec<FxHashMap<Subject, SubjectCounts>>,
+    /// In each part.
     most: usize,
     evicted: Vec<Subject>,
 }
@@ -263,26 +268,35 @@ pub struct Velocity {
 impl Velocity {
     /// Keeps at most so many subjects, about 300 bytes each; those not seen for longest go first.
     pub fn new(most: usize) -> Self {
-        Self { subjects: LinearHashMap::default(), most, evicted: Vec::new() }
+        let parts = (most / PART).next_power_of_two();
+        let most = (most / parts).max(1);
+        Self { parts: (0..parts).map(|_| FxHashMap::default()).collect(), most, evicted: Vec::new() }
+    }
+
+    fn part_of(&self, subject: &Subject) -> usize {
+        let [.., low, high] = subject.pseudonym;
+        usize::from(u16::from_le_bytes([low, high])) & (self.parts.len() - 1)
     }
 
     /// Counts one event; the subject's counts after it.
     pub fn add(&mut self, subject: Subject, counted: Counted, time_ms: i64) -> &SubjectCounts {
-        if self.subjects.len() >= self.most && !self.subjects.contains_key(&subject) {
-            self.evict();
+        let part = self.part_of(&subject);
+        if self.parts[part].len() >= self.most && !self.parts[part].contains_key(&subject) {
+            self.evict(part);
         }
-        let counts = self.subjects.get_or_default(subject);
+        let counts = self.parts[part].entry(subject).or_default();
         counts.add(counted, time_ms);
         counts
     }
 
-    /// Lets a sixteenth of the subjects go, those not seen for longest.
-    fn evict(&mut self) {
-        let mut seen: Vec<(i64, Subject)> = self.subjects.iter().map(|(s, counts)| (counts.last_ms, *s)).collect();
+    /// Lets a sixteenth of a part's subjects go, those not seen for longest.
+    fn evict(&mut self, part: usize) {
+        let subjects = &mut self.parts[part];
+        let mut seen: Vec<(i64, Subject)> = subjects.iter().map(|(s, counts)| (counts.last_ms, *s)).collect();
         let n = (seen.len() / 16).max(1);
         seen.select_nth_unstable(n - 1);
         for (_, subject) in &seen[..n] {
-            self.subjects.remove(subject);
+            subjects.remove(subject);
             self.evicted.push(*subject);
         }
     }
@@ -294,22 +308,25 @@ impl Velocity {
 
     /// A subject's counts.
     pub fn get(&self, subject: &Subject) -> Option<&SubjectCounts> {
-        self.subjects.get(subject)
+        self.parts[self.part_of(subject)].get(subject)
     }
 
     /// Puts counts in place that were read from disk.
-    pub fn restore(&mut self, subjects: LinearHashMap<Subject, SubjectCounts>) {
-        self.subjects = subjects;
+    pub fn restore(&mut self, subjects: impl IntoIterator<Item = (Subject, SubjectCounts)>) {
+        for (subject, counts) in subjects {
+            let part = self.part_of(&subject);
+            self.parts[part].insert(subject, counts);
+        }
     }
 
     /// Everything.
     pub fn iter(&self) -> impl Iterator<Item = (&Subject, &SubjectCounts)> {
-        self.subjects.iter()
+        self.parts.iter().flatten()
     }
 
     /// A subject's slots that are not zero at a time.
     pub fn slots(&self, subject: &Subject, at_ms: i64) -> Vec<(u16, i64)> {
-        let Some(counts) = self.subjects.get(subject) else { return Vec::new() };
+        let Some(counts) = self.get(subject) else { return Vec::new() };
         let own = SLOTS.iter().filter(|slot| slot.kind == subject.kind);
         own.map(|slot| (slot.number, counts.value(slot, at_ms))).filter(|(_, value)| *value != 0).collect()
     }
@@ -371,6 +388,28 @@ mod tests {
         assert!(velocity.iter().count() <= 32);
         assert!(velocity.get(&Subject { pseudonym: [99; 16], ..DEVICE }).is_some());
         assert!(velocity.get(&Subject { pseudonym: [0; 16], ..DEVICE }).is_none());
+    }
+
+    #[test]
+    fn many_subjects_lie_in_parts_and_each_lets_its_oldest_go() {
+        let mut velocity = Velocity::new(10_000);
+        let subject = |n: u32| {
+            let mut pseudonym = [0; 16];
+            pseudonym[12..].copy_from_slice(&n.wrapping_mul(0x9E37_79B9).to_be_bytes());
+            Subject { pseudonym, ..DEVICE }
+        };
+        for n in 0..40_000 {
+            velocity.add(subject(n), Counted::Claims, i64::from(n));
+            assert!(velocity.get(&subject(n)).is_some());
+        }
+        let mut known: Vec<Subject> = velocity.iter().map(|(subject, _)| *subject).collect();
+        assert!((9_000..=10_000).contains(&known.len()), "{}", known.len());
+        let newest = (35_000..40_000).filter(|n| velocity.get(&subject(*n)).is_some()).count();
+        assert!(newest > 4_900, "{newest} of the newest 5,000");
+        known.extend(velocity.take_evicted());
+        known.sort_unstable();
+        known.dedup();
+        assert_eq!(known.len(), 40_000, "everybody is known, or said to have gone");
     }
 
     #[test]

@@ -22,6 +22,8 @@ const MORE_BYTES = 5e6;
 /** The redeem path is looked at with the page and without it in turns, so many times, for so long each. */
 const TURNS = 4;
 const TURN_MS = 20_000;
+/** What waits since the page was changed goes out before it is counted. */
+const SETTLE_MS = 3_000;
 /** What the page may cost the redeem path. */
 const MOST_LOST = 0.02;
 
@@ -66,7 +68,7 @@ async function heapOf(cdp: CDPSession): Promise<{ heap: number; nodes: number }>
 
 /** The load tester, which makes a merchant of its own; returns how to end it. */
 function loadBy(program: string, server: Server): () => void {
-  const seconds = Math.ceil(MINUTES * 60 + (2 * TURNS * TURN_MS) / 1_000 + 120);
+  const seconds = Math.ceil(MINUTES * 60 + (2 * TURNS * (TURN_MS + SETTLE_MS)) / 1_000 + 120);
   const from = ['--target', server.base, '--platform-key', join(server.folder, 'platform-key.json')];
   const run = ['run', 'redeem-200', ...from, '--rate', String(RATE), '--duration', String(seconds), '--quiet'];
   const process: ChildProcess = spawn(program, run, { stdio: 'ignore' });
@@ -97,6 +99,7 @@ interface Turn {
 }
 
 async function turn(server: Server): Promise<Turn> {
+  await new Promise((done) => setTimeout(done, SETTLE_MS));
   const [begun, before] = [Date.now(), await server.work()];
   await new Promise((done) => setTimeout(done, TURN_MS));
   const after = await server.work();

@@ -52,9 +52,10 @@ test('the board says what the API says after events of known number', async ({ p
   );
   await expect(page.getByRole('link', { name: 'board-device' }).first()).toBeVisible();
 
-  // It moves by itself.
-  await shop.redeem(codes.slice(4, 5));
+  // It moves by itself, and calls a store by its name.
+  await shop.redeem(codes.slice(4, 5), 'till', await shop.addStore('West Lake 西湖店'));
   await expect(page.locator('[data-total=redemptions]')).toHaveText(/^5 since /);
+  await expect(page.getByRole('link', { name: 'West Lake 西湖店' })).toBeVisible();
 });
 
 test('the merchant is chosen on the board, and stands in the address', async ({ page, server }) => {

@@ -62,9 +62,9 @@ const VALUES: Record<string, (server: Server, merchant: string) => Promise<strin
   'load-tests': async (server, merchant) => [await storeLoadTest(server, merchant, 'PASS')],
   cases: async (server) => [String((await row(await server.platform(), '/v1/risk/cases')).id)],
   decisions: async (server) => [String((await row(await server.platform(), '/v1/risk/decisions')).id)],
-  subjects: async (server) => {
+  subjects: async (server, merchant) => {
     const api = await server.platform();
-    const decision = await row(api, '/v1/risk/decisions');
+    const decision = await row(api, `/v1/risk/decisions?merchant_id=${merchant}`);
     const { body } = await api.call('GET', `/v1/risk/decisions/${String(decision.id)}`);
     const subject = Object.entries(body.subject as Record<string, unknown>).find(
       ([kind, value]) => ['user', 'device', 'store', 'user_id', 'device_id', 'store_id'].includes(kind) && value,

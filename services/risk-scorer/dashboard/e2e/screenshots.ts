@@ -54,7 +54,13 @@ test('every page in every look', async ({ page, server, guard }) => {
   const shots: Shot[] = [{ name: 'sign-in', role: null, address: '/sign-in' }];
   for (const each of registered()) {
     const address = await addressOf(each, server, merchant);
-    const query = each.pattern === '/load-tests/:id' || each.pattern === '/stocks/:id' ? `?merchant=${merchant}` : '';
+    const names: Record<string, string> = {
+      '/load-tests/:id': 'merchant',
+      '/stocks/:id': 'merchant',
+      '/subjects/:kind/:value': 'merchant_id',
+    };
+    const name = names[each.pattern];
+    const query = name ? `?${name}=${merchant}` : '';
     shots.push({ name: nameOf(each.pattern), role: viewer(each), address: address + query });
     // What merchants see of the pages that they share with analysts is another page.
     if (['/stocks', '/stocks/:id', '/penalties', '/appeals'].includes(each.pattern)) {

@@ -36,9 +36,16 @@ export class Shop {
     return codes;
   }
 
-  /** Redeems each code in an order of its own. */
-  async redeem(codes: string[], device = 'till'): Promise<void> {
-    for (const code of codes) done(await this.caller.call('POST', '/v1/redemptions', this.#redemption(code, device)));
+  /** A store of the merchant; its id. */
+  async addStore(name: string): Promise<string> {
+    return done(await this.caller.call('POST', '/v1/stores', { name })).id as string;
+  }
+
+  /** Redeems each code in an order of its own, in a store where one is named. */
+  async redeem(codes: string[], device = 'till', store?: string): Promise<void> {
+    for (const code of codes) {
+      done(await this.caller.call('POST', '/v1/redemptions', this.#redemption(code, device, store)));
+    }
   }
 
   /** Tries codes that are redeemed. */
@@ -55,9 +62,9 @@ export class Shop {
     return (await this.caller.call('POST', '/v1/claims', body)).status;
   }
 
-  #redemption(code: string, device: string): unknown {
+  #redemption(code: string, device: string, store_id?: string): unknown {
     const order = { id: `order-${++this.#order}-${unique()}`, amount: 4200, currency: 'CNY' };
-    return { coupons: [{ code }], order, context: { device_id: device } };
+    return { coupons: [{ code }], order, store_id, context: { device_id: device } };
   }
 }
 

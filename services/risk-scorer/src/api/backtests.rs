@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use coupon::id::{MerchantId, ModelId, PLATFORM, RuleSetId};
+use coupon::ruleset::RuleSetRow;
 use coupon::state::Read;
 use http_api::auth::Role;
 use http_api::body::Check;
@@ -17,7 +18,7 @@ use inline_risk::{ModelVersion, tried};
 use risk::model::Model;
 use risk::rules;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::{OpenApi, ToSchema};
 
 use super::RiskApi;
@@ -83,6 +84,8 @@ pub(super) struct Tried {
     /// Which rule set and version, and the rules.
     sets: Vec<(u64, u32, String)>,
     model: Option<ModelVersion>,
+    /// The same for people: which rule set and which model, by their names.
+    what: Value,
     from_ms: i64,
     until_ms: i64,
     merchant: Option<MerchantId>,
@@ -108,20 +111,30 @@ pub(super) async fn start(State(state): State<RiskApi>, call: Call) -> Result<An
     // To live is the only comparison that there is, and it is always made.
     let (Some(Compared::Live) | None) = it.compare_with;
     let merchant = scope(&call, it.merchant_id.as_deref())?;
+    let mut what = json!({"ruleset": null, "model": null, "draft": false});
     let sets = match (it.ruleset, it.text) {
-        (Some(named), _) => vec![pushed(&state, &named).await?],
+        (Some(named), _) => {
+            let (name, pushed) = pushed(&state, &named).await?;
+            what["ruleset"] = json!({"id": named.id, "version": named.version, "name": name});
+            vec![pushed]
+        }
         (None, Some(text)) => {
             check_rules(&text)?;
+            what["draft"] = true.into();
             vec![(0, 0, text)]
         }
         (None, None) => Vec::new(),
     };
     let model = match it.model {
-        Some(named) => Some(model(&state, &named).await?),
+        Some(named) => {
+            let (name, model) = model(&state, &named).await?;
+            what["model"] = json!({"id": named.id, "version": named.version, "name": name});
+            Some(model)
+        }
         None => state.scorer.inline.counts().read().book().model().cloned(),
     };
     let labels_as_of_ms = it.labels_as_of.map_or(i64::MAX, |time| time.0);
-    let tried = Tried { sets, model, from_ms, until_ms, merchant, labels_as_of_ms };
+    let tried = Tried { sets, model, what, from_ms, until_ms, merchant, labels_as_of_ms };
     let key = call.idempotency_key.as_ref().map(|key| (call.caller.key_id.to_string(), key.as_str().to_owned()));
     let started = run::start(&state, &call, tried, key).await?;
     Answer::json(StatusCode::ACCEPTED, &started)
@@ -136,25 +149,29 @@ fn check_rules(text: &str) -> Result<(), Problem> {
     Err(problem.with("problems", serde_json::to_value(&problems).unwrap_or_default()))
 }
 
-async fn pushed(state: &RiskApi, named: &Named) -> Result<(u64, u32, String), Problem> {
+/// A rule set's name, with the version.
+async fn pushed(state: &RiskApi, named: &Named) -> Result<(String, (u64, u32, String)), Problem> {
     let missing = || Problem::of(Code::RulesetNotFound).pointer("/ruleset");
     let (id, version): (RuleSetId, u32) = (named.id.parse().map_err(|_| missing())?, named.version);
-    let look = state
-        .backend
-        .look(PLATFORM, move |shard, _, _| Some(shard.ruleset(PLATFORM, id.number)?.numbered(version)?.text.clone()));
-    let text = look.await?.filter(|_| id.merchant == PLATFORM).ok_or_else(missing)?;
-    Ok((id.number, version, text))
+    let look =
+        state.backend.look(PLATFORM, move |shard, _, _| named_text(shard.ruleset(PLATFORM, id.number)?, version));
+    let (name, text) = look.await?.filter(|_| id.merchant == PLATFORM).ok_or_else(missing)?;
+    Ok((name, (id.number, version, text)))
 }
 
-async fn model(state: &RiskApi, named: &Named) -> Result<ModelVersion, Problem> {
+/// The name of a model or a rule set, and a version's text.
+fn named_text(row: &RuleSetRow, version: u32) -> Option<(String, String)> {
+    Some((row.name.clone(), row.numbered(version)?.text.clone()))
+}
+
+/// A model's name, with the version.
+async fn model(state: &RiskApi, named: &Named) -> Result<(String, ModelVersion), Problem> {
     let missing = || Problem::of(Code::ModelNotFound).pointer("/model");
     let (id, version): (ModelId, u32) = (named.id.parse().map_err(|_| missing())?, named.version);
-    let look = state
-        .backend
-        .look(PLATFORM, move |shard, _, _| Some(shard.model(PLATFORM, id.number)?.numbered(version)?.text.clone()));
-    let artifact = look.await?.filter(|_| id.merchant == PLATFORM).ok_or_else(missing)?;
+    let look = state.backend.look(PLATFORM, move |shard, _, _| named_text(shard.model(PLATFORM, id.number)?, version));
+    let (name, artifact) = look.await?.filter(|_| id.merchant == PLATFORM).ok_or_else(missing)?;
     Model::parse(artifact.as_bytes()).map_err(|problem| Problem::new(Code::ModelInvalid, problem.to_string()))?;
-    Ok(ModelVersion { number: id.number, version, artifact })
+    Ok((name, ModelVersion { number: id.number, version, artifact }))
 }
 
 /// List back-tests, newest first

@@ -76,6 +76,15 @@ fn a_model_scores_in_line_and_rules_read_its_score() {
         assert_eq!(result["newly_blocked"]["count"], 3, "{result}");
         assert_eq!((&result["precision"], &result["recall"]), (&json!(1.0), &json!(1.0)), "{result}");
         assert_eq!((&result["rules"][0]["hits"], &result["rules"][0]["fraud"]), (&json!(3), &json!(1)), "{result}");
+        let (set, model) = (analyst.get("/v1/risk/rulesets").await, analyst.get("/v1/risk/models").await);
+        let version = |list: &Value| json!({"id": list["data"][0]["id"], "version": 1});
+        let asked = json!({"ruleset": version(&set), "model": version(&model), "from": "2020-01-01T00:00:00Z",
+            "until": "2099-01-01T00:00:00Z"});
+        assert_eq!(done(&analyst, asked).await["actions"], json!({"allow": 3, "review": 2}));
+        let tried = analyst.get("/v1/risk/backtests").await["data"].as_array().expect("a list").clone();
+        let names: Vec<_> = tried.iter().map(|it| (&it["tried"]["ruleset"]["name"], &it["tried"]["draft"])).collect();
+        assert_eq!(names, [(&json!("scores"), &json!(false)), (&Value::Null, &json!(true))], "newest first");
+        assert_eq!(tried[0]["tried"]["model"]["version"], 1, "{tried:?}");
         let wrong = json!({"text": "rule a { when 1 then block }", "from": "2020-01-01T00:00:00Z",
             "until": "2021-01-01T00:00:00Z"});
         let refused = analyst.post("/v1/risk/backtests", wrong).await;

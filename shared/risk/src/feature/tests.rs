@@ -96,19 +96,27 @@ fn those_who_came_twice_make_room_in_the_end() {
 #[test]
 fn what_goes_is_the_same_after_a_restart() {
     let plan = plan(&[(Measure::Count(Happening::Claim), 3_600), (Measure::Age, 0)]);
-    let mut table = Table::new(500);
-    (0..480).for_each(|n| table.observe(&plan, &claim(n % 200, NOW_MS + n as i64)));
-    let mut restored = Table::new(500);
-    restored.restore(table.take_changed().into_iter().filter_map(|key| Some((key, table.row(&key)?))));
-    for table in [&mut table, &mut restored] {
-        (1_000..1_400).for_each(|n| table.observe(&plan, &claim(n, NOW_MS + n as i64)));
+    // All in one part, and in many.
+    for (most, scale) in [(500, 1), (10_000, 20)] {
+        let mut table = Table::new(most);
+        (0..480 * scale).for_each(|n| table.observe(&plan, &claim(n % (200 * scale), NOW_MS + n as i64)));
+        let mut restored = Table::new(most);
+        restored.restore(table.take_changed().into_iter().filter_map(|key| Some((key, table.row(&key)?))));
+        assert_eq!(restored.len(), table.len());
+        let before = table.evicted();
+        let strangers = 100_000..100_000 + 400 * scale;
+        for table in [&mut table, &mut restored] {
+            strangers.clone().for_each(|n| table.observe(&plan, &claim(n, NOW_MS + n as i64)));
+            assert!(table.len() <= most && table.evicted() > 0);
+        }
+        let all = |table: &Table| {
+            let users = (0..200 * scale).chain(strangers.clone());
+            users.flat_map(|user| values(table, &plan, user, NOW_MS + 900_000)).map(f64::to_bits).collect::<Vec<_>>()
+        };
+        assert_eq!(all(&table), all(&restored));
+        assert_eq!(table.evicted() - before, restored.evicted());
+        assert_eq!(table.rows(&plan).count(), table.len());
     }
-    let all = |table: &Table| {
-        let users = (0..200).chain(1_000..1_400);
-        users.flat_map(|user| values(table, &plan, user, NOW_MS + 9_000)).map(f64::to_bits).collect::<Vec<_>>()
-    };
-    assert_eq!(all(&table), all(&restored));
-    assert_eq!((table.evicted() > 0, table.evicted()), (true, restored.evicted()));
 }
 
 #[test]

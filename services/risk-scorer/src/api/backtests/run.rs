@@ -59,6 +59,7 @@ pub(super) async fn start(
         id: format!("bkt_{:016x}", rand::random::<u64>()),
         merchant: call.scope().or(tried.merchant),
         key,
+        what: tried.what.clone(),
         created_at_ms: now,
         from_ms: tried.from_ms,
         until_ms: tried.until_ms.min(now.max(tried.from_ms + 1)),

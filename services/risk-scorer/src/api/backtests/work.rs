@@ -25,6 +25,8 @@ pub(in crate::api) struct Backtest {
     pub(super) merchant: Option<MerchantId>,
     /// The key and the idempotency key that asked for it.
     pub(super) key: Option<(String, String)>,
+    /// What is tried, for people.
+    pub(super) what: Value,
     pub(super) created_at_ms: i64,
     pub(super) from_ms: i64,
     pub(super) until_ms: i64,
@@ -113,7 +115,7 @@ impl Backtest {
         let reached = self.reached_ms.load(Ordering::Relaxed).clamp(self.from_ms, self.until_ms) - self.from_ms;
         let progress = if state == "done" { 1.0 } else { reached as f64 / length as f64 };
         json!({
-            "id": self.id, "state": state, "error": error, "progress": progress,
+            "id": self.id, "tried": self.what, "state": state, "error": error, "progress": progress,
             "done": self.decisions.load(Ordering::Relaxed), "from": format_ms(self.from_ms),
             "until": format_ms(self.until_ms), "created_at": format_ms(self.created_at_ms),
             "merchant_id": self.merchant.map(|merchant| merchant.to_string()),

@@ -70,8 +70,22 @@ export interface BacktestResult extends Side {
 }
 
 /** `GET /v1/risk/backtests/{id}`; the list has them without `result`. */
+/** What a back-test tries, by its names; `draft` says so of rules that were never saved. */
+export function triedName({ ruleset, model, draft: isDraft }: Backtest['tried'], draft: string): string {
+  const named = [ruleset, model].filter((each) => each !== null).map(({ name, version }) => `${name} v${version}`);
+  return [...(isDraft ? [draft] : []), ...named].join(' + ');
+}
+
+export interface NamedVersion {
+  id: string;
+  version: number;
+  name: string;
+}
+
 export interface Backtest {
   id: string;
+  /** Which versions; rules that were never saved are a draft. */
+  tried: { ruleset: NamedVersion | null; model: NamedVersion | null; draft: boolean };
   state: 'running' | 'done' | 'failed' | 'cancelled';
   error: string | null;
   /** 0 to 1. */

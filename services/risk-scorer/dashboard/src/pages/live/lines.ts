@@ -1,4 +1,5 @@
 import type { Board } from '../../api/live';
+import { colour } from '../../components/colours';
 
 /** Where the board's series begin and end, milliseconds. */
 export function span(series: Board['series']): [from: number, until: number] {
@@ -15,8 +16,8 @@ export function restartMark(board: Board, from: number, name: string): Record<st
       silent: true,
       symbol: 'none',
       animation: false,
-      label: { formatter: '{b}', position: 'insideEndTop', fontSize: 11 },
-      lineStyle: { type: 'dashed', width: 1 },
+      label: { formatter: '{b}', position: 'insideEndTop', fontSize: 11, color: colour('text'), textBorderWidth: 0 },
+      lineStyle: { type: 'dashed', width: 1, color: colour('text-2') },
       data,
     },
   };
