@@ -252,7 +252,7 @@ impl SubjectCounts {
     }
 }
 
-/// So many subjects, and up to twice as many, have a part to themselves.
+/// About so many subjects, half as many at least and twice at most, have a part to themselves.
 const PART: usize = 1_024;
 
 /// The counts of all subjects, at most so many. They lie in parts, by their pseudonyms, each with its share of the room: no

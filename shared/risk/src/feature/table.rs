@@ -38,7 +38,7 @@ pub struct Table {
     changed: FxHashSet<CellKey>,
 }
 
-/// So many counts, and up to twice as many, have a part to themselves.
+/// About so many counts, half as many at least and twice at most, have a part to themselves.
 const PART: usize = 1_024;
 
 /// What stands for a key's values; nothing where one was not told.
