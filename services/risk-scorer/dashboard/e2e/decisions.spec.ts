@@ -53,7 +53,7 @@ test('a subject shows what is known of it, and is put on a list until a time', a
 test('a subject without a merchant asks for one', async ({ page, server }) => {
   const [made] = await openCases(server, await server.api('analyst_lead'), queueName(), 1);
   await signIn(page, server, 'analyst', `/subjects/user/${made?.user}`);
-  await page.getByRole('link', { name: made?.merchant ?? '' }).click();
+  await page.locator(`main a[href$="merchant_id=${made?.merchant}"]`).click();
   await expect(page.getByRole('grid', { name: 'Timeline' }).getByRole('row')).toHaveCount(2);
 });
 
